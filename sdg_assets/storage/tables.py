@@ -161,6 +161,15 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("detail", pa.string()),  # a sentence for a person
         ("source_path", pa.string()),
     ],
+    "materializations": [  # one row per stage and partition: that it ran, and with what
+        *_PARTITION,
+        ("stage", pa.string()),
+        ("rows", pa.int64()),
+        ("configuration", pa.string()),  # JSON
+        ("code_version", pa.string()),
+        ("run_id", pa.string()),
+        ("finished_at", pa.timestamp("us", tz="UTC")),
+    ],
     "model_calls": [
         ("key", pa.string()),
         ("kind", pa.string()),  # asr | llm | tts

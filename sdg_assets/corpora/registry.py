@@ -1,0 +1,56 @@
+"""The registered corpora: one YAML file each in a folder that a person may read and edit."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sdg_assets.corpora.base import CorpusError
+from sdg_assets.corpora.config import CorpusConfig, load_corpus
+
+
+class UnknownCorpusError(CorpusError):
+    """No corpus of that name is registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRegistry:
+    folder: Path
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in self.folder.glob("*.yaml")))
+
+    def get(self, name: str) -> CorpusConfig:
+        """
+        Raises:
+            UnknownCorpusError: no such corpus; says which there are and how to add one.
+            CorpusError: its file is wrong.
+        """
+        path = self.folder / f"{name}.yaml"
+        if not path.is_file():
+            known = ", ".join(self.names()) or "none yet"
+            raise UnknownCorpusError(
+                f"no corpus {name!r} is registered (registered: {known}); "
+                "write its YAML file and run `sdg corpora register FILE`"
+            )
+        return load_corpus(path)
+
+    def all(self) -> dict[str, CorpusConfig]:
+        return {name: self.get(name) for name in self.names()}
+
+    def register(self, config: CorpusConfig) -> Path:
+        """Write ``config``, replacing an older one of that name; returns its file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{config.name}.yaml"
+        draft = path.with_suffix(".tmp")
+        draft.write_text(
+            yaml.safe_dump(
+                config.model_dump(mode="json", exclude_none=True),
+                sort_keys=False,
+                allow_unicode=True,
+            ),
+            encoding="utf-8",
+        )
+        os.replace(draft, path)
+        return path

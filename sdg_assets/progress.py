@@ -1,0 +1,60 @@
+"""Progress of anything that takes more than a few seconds: done, total, rate, time left."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    label: str
+    done: int
+    total: int | None
+    seconds: float  # since the start
+    note: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Items per second."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        if self.total is None or self.rate == 0:
+            return None
+        return (self.total - self.done) / self.rate
+
+    def __str__(self) -> str:
+        count = f"{self.done}/{self.total}" if self.total is not None else f"{self.done}"
+        left = self.remaining_seconds
+        eta = f", {left:.0f} s left" if left is not None and self.done != self.total else ""
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.label}: {count}, {self.rate:.1f}/s{eta}{note}"
+
+
+Report = Callable[[Progress], None]
+
+
+def throttle(report: Report, every: float) -> Report:
+    """``report``, but at most once in ``every`` seconds, and always at the end."""
+    last = 0.0
+
+    def throttled(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every or progress.done == progress.total:
+            last = now
+            report(progress)
+
+    return throttled
+
+
+def track(items: Iterable[Item], label: str, report: Report, total: int | None = None) -> Iterator[Item]:
+    """``items`` one by one, reporting after each."""
+    start = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        report(Progress(label, done, total, time.monotonic() - start))

@@ -1,0 +1,153 @@
+"""Typed configuration: where everything is (`Settings`) and with what it is made (`Profile`).
+
+All state lives under one home folder: ``$SDG_HOME``, or ``.sdg`` in the working folder. Its
+``sdg.yaml`` holds what differs from the defaults; a missing file means the defaults.
+"""
+
+import os
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sdg_assets.engines import ASRConfig, LLMConfig, TTSConfig
+from sdg_assets.quality.pseudo_labels import PseudoLabelThresholds
+from sdg_assets.quality.qa_rules import QARules
+from sdg_training.recipe import Recipe
+
+Model = TypeVar("Model", bound=BaseModel)
+HOME_VARIABLE = "SDG_HOME"
+SETTINGS_FILE = "sdg.yaml"
+
+
+class SettingsError(RuntimeError):
+    """A configuration file is wrong: says which file, which field, and what to write instead."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Profile(_Strict):
+    """A named set of engines, prompts, quality limits and training settings."""
+
+    name: str
+    description: str = ""
+    seed: int = 0
+    asr: ASRConfig
+    llm: LLMConfig
+    tts: TTSConfig
+    prompts: str = Field("v1", description="version of the prompt templates")
+    pairs_per_context: int = Field(4, ge=1, le=20, description="QA pairs asked for per context")
+    judge: bool = Field(True, description="ask the LLM whether each generated answer is right")
+    chunk: int = Field(
+        64, ge=1, description="calls recorded at once: what a crash can cost at most"
+    )
+    min_seconds: float = Field(0.2, gt=0, description="shorter audio is quarantined")
+    pseudo_labels: PseudoLabelThresholds = PseudoLabelThresholds()
+    qa_rules: QARules = QARules()
+    recipe: Recipe = Recipe()
+    evaluation_limit: int | None = Field(
+        None, ge=1, description="score at most this many examples of each evaluation set"
+    )
+
+
+class Landing(_Strict):
+    """Where audio is dropped, and how long a folder must be quiet before it counts as whole."""
+
+    url: str = "{home}/landing"
+    quiet_seconds: float = Field(10.0, ge=0)
+    max_partitions_per_tick: int = Field(50, ge=1)
+
+
+class Settings(_Strict):
+    """Where everything is. ``{home}`` stands for the home folder."""
+
+    profile: str = Field("tiny", description="a shipped profile's name, or the path of a YAML file")
+    catalog: str = Field(
+        "sqlite:///{home}/lake/catalog.sqlite",
+        description="DuckLake catalog: sqlite:///PATH, or postgres://USER@HOST/DATABASE",
+    )
+    data_url: str = Field("{home}/lake/data", description="Parquet files: a folder or s3://...")
+    blobs_url: str = Field("{home}/blobs", description="audio and checkpoints: an fsspec URL")
+    landing: Landing = Landing()
+    keep_snapshots_days: float = Field(7.0, ge=0, description="`sdg gc` keeps newer snapshots")
+
+
+def home_folder() -> Path:
+    """``$SDG_HOME``, else ``.sdg`` in the working folder; absolute."""
+    return Path(os.environ.get(HOME_VARIABLE, ".sdg")).expanduser().resolve()
+
+
+def load_settings(home: Path) -> Settings:
+    """Settings of ``home`` with ``{home}`` filled in.
+
+    Raises:
+        SettingsError: ``sdg.yaml`` is not YAML, or a field is unknown or wrong.
+    """
+    values = read_yaml(home / SETTINGS_FILE) if (home / SETTINGS_FILE).exists() else {}
+    settings = validate(Settings, values, home / SETTINGS_FILE)
+    fill = {"home": str(home)}
+    return settings.model_copy(
+        update={
+            "catalog": settings.catalog.format(**fill),
+            "data_url": settings.data_url.format(**fill),
+            "blobs_url": settings.blobs_url.format(**fill),
+            "landing": settings.landing.model_copy(
+                update={"url": settings.landing.url.format(**fill)}
+            ),
+        }
+    )
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    folder = resources.files("sdg_assets") / "profiles"
+    return tuple(
+        sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    )
+
+
+@lru_cache(maxsize=16)
+def load_profile(name_or_path: str) -> Profile:
+    """A shipped profile by name, or any profile by the path of its YAML file.
+
+    Raises:
+        SettingsError: there is no such profile, or a field is unknown or wrong.
+    """
+    if name_or_path in shipped_profiles():
+        path = Path(str(resources.files("sdg_assets") / "profiles" / f"{name_or_path}.yaml"))
+    else:
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise SettingsError(
+                f"no profile {name_or_path!r}: write one of {', '.join(shipped_profiles())}, "
+                "or the path of a YAML file"
+            )
+    return validate(Profile, read_yaml(path), path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path} cannot be read as YAML: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} must hold `field: value` lines, not {type(values).__name__}")
+    return values
+
+
+def validate(model: type[Model], values: Any, path: Path) -> Model:
+    """``values`` as ``model``; the error names the file, each field and what was wrong with it."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {e['msg']}"
+            for e in error.errors(include_url=False)
+        )
+        raise SettingsError(f"{path} is not a valid {model.__name__}:\n{problems}") from error
