@@ -1,0 +1,24 @@
+"""ROUGE-L for every script: :func:`rouge_l`, and a metric script for Hugging Face ``evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdg_training.rouge.score import RougeScore, rouge_l, tokenize
+
+if TYPE_CHECKING:
+    import evaluate
+
+__all__ = ["METRIC", "RougeScore", "load_metric", "rouge_l", "tokenize"]
+
+METRIC = Path(__file__).with_name("rouge.py")
+"""The metric script: ``evaluate.load(str(METRIC))`` needs no hub."""
+
+
+def load_metric() -> "evaluate.EvaluationModule":
+    """Our metric as an ``evaluate`` module that keeps its inputs in memory.
+
+    With evaluate's default, processes that score at once wait for each other's cache file.
+    """
+    import evaluate
+
+    return evaluate.load(str(METRIC), keep_in_memory=True)
