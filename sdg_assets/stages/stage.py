@@ -10,6 +10,7 @@ every corpus; those are graph assets whose one operation takes all of them as a 
 input, which is skipped only when all of them are.
 """
 
+import hashlib
 import json
 import time
 from collections import Counter
@@ -25,12 +26,13 @@ from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.corpora.config import CorpusConfig
-from sdg_assets.partitions import Partition, grid, parse_key
+from sdg_assets.corpora.keys import parse_partition
+from sdg_assets.partitions import grid
 from sdg_assets.progress import Progress, Report, throttle
 from sdg_assets.settings import Profile, load_profile
 from sdg_assets.stages.views import preview_table, rejects_table
 from sdg_assets.storage.lake import Replacement
-from sdg_assets.storage.tables import TABLES
+from sdg_assets.storage.tables import TABLES, identity_column
 from sdg_assets.workspace import Workspace, open_workspace
 
 ALL_KINDS = frozenset({"labelled_speech", "unlabelled_speech", "text_qa", "mixture"})
@@ -104,7 +106,9 @@ class StageRun:
                 f"{table} of {self.corpus.name}|{self.language} is not there yet: "
                 f"materialise {table} for this partition first, then {self.stage} again"
             )
-        return self.workspace.lake.read(table, where=self.where, columns=columns).to_pylist()
+        return self.workspace.lake.read(
+            table, where=self.where, columns=columns, order_by=[identity_column(table)]
+        ).to_pylist()
 
     def materialised(self, stage: str) -> bool:
         found = self.workspace.lake.read(
@@ -249,7 +253,7 @@ def _executor(name: str, kinds: frozenset[str], build: BuildStage) -> Callable[.
         yield dg.Output(
             None,
             metadata=describe(result, table, snapshot, built),
-            data_version=dg.DataVersion(f"{snapshot}"),
+            data_version=dg.DataVersion(content_hash(table)),
         )
 
     return execute
@@ -262,7 +266,7 @@ def open_run(name: str, context: Any, config: StageConfig, workspace: Workspace)
         UnknownCorpusError: its corpus is not registered.
         SettingsError: the profile does not exist or is wrong.
     """
-    partition = parse_key(str(context.partition_key))
+    partition = parse_partition(str(context.partition_key))
 
     def log(progress: Progress) -> None:
         context.log.info(str(progress))
@@ -337,6 +341,14 @@ def describe(
     if table.num_rows:
         metadata["preview"] = dg.MetadataValue.md(preview_table(table))
     return metadata
+
+
+def content_hash(table: pa.Table) -> str:
+    """The same for the same rows in the same order."""
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()[:16]
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:

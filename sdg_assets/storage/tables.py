@@ -198,3 +198,8 @@ TABLES: Mapping[str, pa.Schema] = MappingProxyType(
 )
 
 UNPARTITIONED = frozenset({"model_calls"})
+
+
+def identity_column(table: str) -> str:
+    """The column that names a row within its partition."""
+    return TABLES[table].names[2]

@@ -1,0 +1,144 @@
+"""What happens without a person: audio lands, mixtures follow their members, data flows down."""
+
+import time
+from datetime import datetime
+
+import dagster as dg
+
+from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.corpora.keys import Partition
+from sdg_assets.corpora.mixtures import stale_mixtures
+from sdg_assets.corpora.registry import CorpusRegistry
+from sdg_assets.landing import (
+    LandedFolder,
+    decide,
+    dump_cursor,
+    group_files,
+    guess_kind,
+    list_files,
+    load_cursor,
+)
+from sdg_assets.partitions import corpora, key_of, languages, missing_keys
+from sdg_assets.stages.stage import WorkspaceResource
+from sdg_assets.workspace import Workspace
+
+LANDING_SECONDS = 10
+MIXTURE_SECONDS = 30
+
+
+@dg.sensor(
+    name="landing",
+    target=dg.AssetSelection.assets("raw_audio"),
+    minimum_interval_seconds=LANDING_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Audio in landing/<corpus>/<language>/ becomes a partition and is ingested, "
+    "once its folder has been quiet for a while or holds a file named _READY.",
+)
+def landing_sensor(
+    context: dg.SensorEvaluationContext, workspace: WorkspaceResource
+) -> dg.SensorResult | dg.SkipReason:
+    opened = workspace.open()
+    landing = opened.settings.landing
+    folders, problems = group_files(list_files(landing.url))
+    for problem in problems:
+        context.log.warning(problem)
+    decision = decide(
+        folders,
+        load_cursor(context.cursor),
+        time.time(),
+        landing.quiet_seconds,
+        landing.max_partitions_per_tick,
+    )
+    context.update_cursor(dump_cursor(decision.seen))
+    if not decision.request:
+        waiting = ", ".join(map(str, decision.waiting))
+        return dg.SkipReason(
+            f"waiting for {waiting} to be quiet" if waiting else f"nothing new in {landing.url}"
+        )
+    for folder in decision.request:
+        admit(folder, opened.corpora, landing.url)
+    new_corpora, new_languages = missing_keys(
+        [folder.partition for folder in decision.request], context.instance
+    )
+    return dg.SensorResult(
+        run_requests=[request_landed(folder) for folder in decision.request],
+        dynamic_partitions_requests=[
+            corpora.build_add_request(new_corpora),
+            languages.build_add_request(new_languages),
+        ],
+        cursor=dump_cursor(decision.seen),
+    )
+
+
+def request_landed(folder: LandedFolder) -> dg.RunRequest:
+    """One run for the whole folder; its key changes with the data, since run keys never repeat."""
+    return dg.RunRequest(
+        run_key=f"{folder.partition}@{folder.fingerprint}",
+        partition_key=key_of(folder.partition),
+        tags={"sdg/landed_files": str(folder.files)},
+    )
+
+
+def admit(folder: LandedFolder, registry: CorpusRegistry, landing_url: str) -> None:
+    """Register the corpus of a landed folder, or add the language to it, where that is new."""
+    corpus, language = folder.partition.corpus, folder.partition.language
+    if corpus not in registry.names():
+        registry.register(
+            CorpusConfig.model_validate(
+                {
+                    "name": corpus,
+                    "kind": guess_kind(folder),
+                    "languages": [language],
+                    "reader": {"layout": "folder", "path": f"{landing_url}/{corpus}/{{language}}"},
+                }
+            )
+        )
+        return
+    config = registry.get(corpus)
+    if language not in config.languages:
+        registry.register(
+            config.model_copy(update={"languages": (*config.languages, language)})
+        )
+
+
+@dg.sensor(
+    name="mixtures",
+    target=dg.AssetSelection.assets("training_examples"),
+    minimum_interval_seconds=MIXTURE_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A mixture's examples are made anew when those of a member are newer.",
+)
+def mixture_sensor(
+    context: dg.SensorEvaluationContext, workspace: WorkspaceResource
+) -> dg.SensorResult | dg.SkipReason:
+    opened = workspace.open()
+    stale = stale_mixtures(opened.corpora.all(), _finished(opened))
+    if not stale:
+        return dg.SkipReason("every mixture is as new as its members")
+    new_corpora, new_languages = missing_keys(stale, context.instance)
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"{partition}@{newest.isoformat()}", partition_key=key_of(partition))
+            for partition, newest in stale.items()
+        ],
+        dynamic_partitions_requests=[
+            corpora.build_add_request(new_corpora),
+            languages.build_add_request(new_languages),
+        ],
+    )
+
+
+def _finished(workspace: Workspace) -> dict[Partition, datetime]:
+    rows = workspace.lake.read("materializations", where={"stage": "training_examples"})
+    return {Partition(r["corpus"], r["language"]): r["finished_at"] for r in rows.to_pylist()}
+
+
+flow_sensor = dg.AutomationConditionSensorDefinition(
+    name="flow",
+    target=dg.AssetSelection.all(),
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Newer data flows down to training_examples.",
+)
+
+sensors = [landing_sensor, mixture_sensor, flow_sensor]

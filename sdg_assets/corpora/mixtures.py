@@ -1,0 +1,43 @@
+"""Which partitions a mixture unites, and when it is older than they are."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
+
+
+def members_of(mixture: Partition, configs: Mapping[str, CorpusConfig]) -> list[Partition]:
+    """The partitions that ``mixture`` unites: its language's, or with ``mul`` all languages'.
+
+    Raises:
+        KeyError: a member is not among ``configs``.
+    """
+    return [
+        Partition(member, language)
+        for member in configs[mixture.corpus].members
+        for language in configs[member].languages
+        if mixture.language in (language, ALL_LANGUAGES)
+    ]
+
+
+def stale_mixtures(
+    configs: Mapping[str, CorpusConfig], finished: Mapping[Partition, datetime]
+) -> dict[Partition, datetime]:
+    """Each mixture partition that is older than a member, with the newest member's time.
+
+    A mixture with a member that is not registered, or has no examples yet, waits for it.
+    """
+    stale = {}
+    for config in configs.values():
+        if config.kind != "mixture" or not set(config.members) <= configs.keys():
+            continue
+        for language in config.languages:
+            mixture = Partition(config.name, language)
+            members = members_of(mixture, configs)
+            if not members or any(member not in finished for member in members):
+                continue
+            newest = max(finished[member] for member in members)
+            if mixture not in finished or finished[mixture] < newest:
+                stale[mixture] = newest
+    return stale

@@ -1,0 +1,170 @@
+"""(spoken context, question, answer) triples out of whatever the corpus's kind gives."""
+
+from collections import Counter
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from sdg_assets.corpora.keys import Partition
+from sdg_assets.corpora.mixtures import members_of
+from sdg_assets.stages.stage import (
+    ALL_KINDS,
+    MissingInputError,
+    StageConfig,
+    StageResult,
+    StageRun,
+    stage,
+)
+from sdg_assets.stages.views import grouped_bars
+
+Row = dict[str, Any]
+AUDIO_COLUMNS = ("duration", "shard", "byte_offset", "byte_length", "audio_sha256")
+METHODS = {"labelled_speech": "labelled", "unlabelled_speech": "pseudo", "text_qa": "tts"}
+
+
+class TrainingExamplesConfig(StageConfig):
+    max_per_context: int | None = Field(
+        None, ge=1, description="Keep at most N questions about one context. Empty: all."
+    )
+
+
+@stage(
+    kinds=ALL_KINDS,
+    upstream=["filtered_qa", "synthesized_speech"],
+    group="training",
+    tools=frozenset({"duckdb"}),
+    source=True,
+)
+def training_examples(run: StageRun, config: TrainingExamplesConfig) -> StageResult:
+    """Examples to train and to score on.
+
+    Speech corpora join kept questions to their audio, text corpora join questions to their
+    synthesized passage, and a mixture unites its members' examples.
+    """
+    match run.corpus.kind:
+        case "mixture":
+            rows_in, rows = _unite_members(run)
+        case "text_qa":
+            rows_in, rows = _join_synthesized(run)
+        case _:
+            rows_in, rows = _join_speech(run)
+    rows = _cap(rows, config.max_per_context)
+    return StageResult(rows, rows_in=rows_in, metadata=_describe(rows))
+
+
+def _join_speech(run: StageRun) -> tuple[int, list[Row]]:
+    audio = {row["utterance_id"]: row for row in run.read("raw_audio")}
+    questions = run.read("filtered_qa")
+    rows = [
+        {
+            "example_id": question["qa_id"],
+            "utterance_id": question["utterance_id"],
+            "speaker": audio[question["utterance_id"]]["speaker"],
+            **_shared(run, question, audio[question["utterance_id"]]),
+        }
+        for question in questions
+        if question["kept"] and question["utterance_id"] in audio
+    ]
+    return len(questions), rows
+
+
+def _join_synthesized(run: StageRun) -> tuple[int, list[Row]]:
+    audio = {row["passage_id"]: row for row in run.read("synthesized_speech")}
+    questions = run.read("text_qa")
+    rows = [
+        {
+            "example_id": question["qa_id"],
+            "passage_id": question["passage_id"],
+            "speaker": audio[question["passage_id"]]["voice"],
+            **_shared(run, question, audio[question["passage_id"]]),
+        }
+        for question in questions
+        if question["passage_id"] in audio
+    ]
+    return len(questions), rows
+
+
+def _shared(run: StageRun, question: Row, audio: Row) -> Row:
+    return {
+        "method": METHODS[run.corpus.kind],
+        "split": audio["split"],
+        "source_corpus": run.corpus.name,
+        "source_language": run.language,
+        "qa_id": question["qa_id"],
+        "context": question["context"],
+        "question": question["question"],
+        "answer": question["answer"],
+        **{column: audio[column] for column in AUDIO_COLUMNS},
+    }
+
+
+def _unite_members(run: StageRun) -> tuple[int, list[Row]]:
+    """The members' examples of this language (``mul``: of all their languages).
+
+    Raises:
+        MissingInputError: a member has no examples of it; says which and what to materialise.
+    """
+    lake = run.workspace.lake
+    configs = {name: run.workspace.corpus(name) for name in (run.corpus.name, *run.corpus.members)}
+    rows: list[Row] = []
+    for member in members_of(Partition(run.corpus.name, run.language), configs):
+        where = {"corpus": member.corpus, "language": member.language}
+        if not lake.read("materializations", where={**where, "stage": run.stage}).num_rows:
+            raise MissingInputError(
+                f"the mixture {run.corpus.name} needs training_examples of {member}: "
+                "materialise that partition first"
+            )
+        rows += lake.read(run.stage, where=where, order_by=["example_id"]).to_pylist()
+    return len(rows), [_adopt(row) for row in rows]
+
+
+def _adopt(row: Row) -> Row:
+    """``row`` of a member as the mixture's own: its id is unique in its own partition only."""
+    origin = f"{row['source_corpus']}/{row['source_language']}"
+    own = {name: value for name, value in row.items() if name not in ("corpus", "language")}
+    return {**own, "example_id": f"{origin}/{row['example_id']}"}
+
+
+def _cap(rows: list[Row], limit: int | None) -> list[Row]:
+    if limit is None:
+        return rows
+    seen: Counter[tuple[str, str, str | None, str | None]] = Counter()
+    kept = []
+    for row in rows:
+        context = (
+            row["source_corpus"],
+            row["source_language"],
+            row.get("utterance_id"),
+            row.get("passage_id"),
+        )
+        seen[context] += 1
+        if seen[context] <= limit:
+            kept.append(row)
+    return kept
+
+
+def _describe(rows: list[Row]) -> dict[str, Any]:
+    splits = Counter(row["split"] for row in rows)
+    by_method = Counter((row["method"], row["split"]) for row in rows)
+    methods = sorted({row["method"] for row in rows})
+    clips = {(row["shard"], row["byte_offset"]): row["duration"] for row in rows}
+    return {
+        "split": dict(splits),
+        "contexts": len(clips),
+        "hours": round(sum(clips.values()) / 3600, 4),
+        "speakers": len({row["speaker"] for row in rows if row["speaker"]}),
+        "languages": dict(Counter(row["source_language"] for row in rows)),
+        "plot": dg.MetadataValue.md(
+            grouped_bars(
+                {
+                    method: {
+                        split: float(by_method[method, split])
+                        for split in ("train", "validation", "test")
+                    }
+                    for method in methods
+                },
+                "examples",
+            )
+        ),
+    }

@@ -1,0 +1,142 @@
+"""What a person sees of a materialisation: Markdown tables and small plots.
+
+The Dagster UI renders Markdown with embedded pictures, but no audio element: spectrograms stand
+in for it.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sdg_assets.corpora.base import Reject
+from sdg_assets.engines.base import ASR_RATE, Audio
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PREVIEW_ROWS = 8
+CELL_CHARACTERS = 120
+# What a preview leaves out: where a blob lies tells a person nothing.
+PLUMBING = frozenset(
+    {"corpus", "language", "shard", "byte_offset", "byte_length", "audio_sha256", "call_key",
+     "source_sha256", "segments", "prompt_version"}
+)  # fmt: skip
+
+
+def preview_table(table: pa.Table, rows: int = PREVIEW_ROWS) -> str:
+    columns = [name for name in table.column_names if name not in PLUMBING]
+    head = table.select(columns).slice(0, rows).to_pylist()
+    shown = [c for c in columns if any(row[c] not in (None, [], "") for row in head)]
+    return markdown_table([{c: row[c] for c in shown} for row in head])
+
+
+def rejects_table(rejects: Sequence[Reject], rows: int = PREVIEW_ROWS) -> str:
+    return markdown_table(
+        [{"item": r.item_id, "reason": r.reason, "detail": r.detail} for r in rejects[:rows]]
+    )
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return "(no rows)"
+    columns = list(rows[0])
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(_cell(row[c]) for c in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    text = " ".join(str(value).split())
+    if len(text) > CELL_CHARACTERS:
+        text = text[: CELL_CHARACTERS - 1] + "…"
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def histograms(series: Mapping[str, Sequence[float]], bins: int = 30) -> str:
+    """Markdown with one small histogram for each named series that has values."""
+    filled = {name: values for name, values in series.items() if len(values)}
+    if not filled:
+        return "(nothing to plot)"
+    figure, axes = _figure(len(filled))
+    for axis, (name, values) in zip(axes, filled.items(), strict=True):
+        axis.hist(values, bins=bins, color="#4f6bed")
+        axis.set_xlabel(name)
+    return _embed(figure)
+
+
+def bars(counts: Mapping[str, float], label: str) -> str:
+    """Markdown with one horizontal bar for each entry."""
+    if not counts:
+        return "(nothing to plot)"
+    figure, (axis,) = _figure(1, height=0.6 + 0.3 * len(counts))
+    axis.barh(list(counts), list(counts.values()), color="#4f6bed")
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    return _embed(figure)
+
+
+def grouped_bars(groups: Mapping[str, Mapping[str, float]], label: str) -> str:
+    """Markdown with, for each group, a bar for each of its series (the same in all groups)."""
+    if not groups:
+        return "(nothing to plot)"
+    names = list(next(iter(groups.values())))
+    figure, (axis,) = _figure(1, width=7.5)
+    width = 0.8 / len(names)
+    for i, name in enumerate(names):
+        positions = [g + i * width for g in range(len(groups))]
+        axis.bar(positions, [group[name] for group in groups.values()], width, label=name)
+    axis.set_xticks([g + 0.4 - width / 2 for g in range(len(groups))], list(groups), fontsize=7)
+    axis.set_ylabel(label)
+    axis.legend(fontsize=7, frameon=False)
+    return _embed(figure)
+
+
+def curve(points: Sequence[tuple[float, float]], xlabel: str, ylabel: str) -> str:
+    """Markdown with one line plot."""
+    if not points:
+        return "(nothing to plot)"
+    figure, (axis,) = _figure(1)
+    axis.plot(*zip(*points, strict=True), color="#4f6bed")
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    return _embed(figure)
+
+
+def spectrograms(clips: Mapping[str, Audio]) -> str:
+    """Markdown with a spectrogram of each named clip (16 kHz)."""
+    if not clips:
+        return "(nothing to plot)"
+    figure, axes = _figure(len(clips))
+    for axis, (name, samples) in zip(axes, clips.items(), strict=True):
+        axis.specgram(samples + 1e-6, NFFT=400, noverlap=240, Fs=ASR_RATE, cmap="magma", vmin=-120)
+        axis.set_title(name[-28:], fontsize=7, parse_math=False)
+        axis.set_xlabel("seconds")
+        axis.set_ylabel("Hz")
+    return _embed(figure)
+
+
+def _figure(panels: int, width: float | None = None, height: float = 2.2) -> "tuple[Figure, Any]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width or min(3.2 * panels, 10), height), dpi=70, layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for axis in axes:
+        axis.tick_params(labelsize=7)
+        axis.xaxis.label.set_size(8)
+        axis.yaxis.label.set_size(8)
+    return figure, axes
+
+
+def _embed(figure: "Figure") -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return f"![plot](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
