@@ -1,0 +1,129 @@
+"""Where the lake's transactions are kept, and how its writers take turns.
+
+DuckLake commits optimistically. Two writers on one SQLite file collide with "database is locked",
+two on PostgreSQL with a conflict, and either would have to do its work again. So a writer holds
+one lock per lake for the length of its transaction. Readers never take it.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+from filelock import FileLock
+
+LOCK_SECONDS = 900  # longer than any one write; a writer that waits longer is told so
+_ADVISORY_LOCK = 0x5D61AC  # any number that no other program takes in this database
+_POSTGRES = ("postgres://", "postgresql://")
+
+
+class Catalog(Protocol):
+    @property
+    def extension(self) -> str:
+        """The DuckDB extension that reads it."""
+        ...
+
+    @property
+    def uri(self) -> str:
+        """What follows ``ducklake:`` in ``ATTACH``."""
+        ...
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Further options of ``ATTACH``."""
+        ...
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make ready what the lock needs, before anything is attached."""
+        ...
+
+    def lock(self, connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
+        """Be the lake's only writer, among all threads, processes and machines."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SQLiteCatalog:
+    """A file on a local disk (network file systems do not lock reliably)."""
+
+    path: Path
+    extension = "sqlite_scanner"
+    options = ("META_JOURNAL_MODE 'WAL'", "META_BUSY_TIMEOUT 10000")
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:{self.path}"
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def lock(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        # A lock object per write: the operating system then tells threads apart as well.
+        with FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, poll_interval=0.01):
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresCatalog:
+    """A database of its own on a PostgreSQL server; ``dsn`` is whatever libpq accepts."""
+
+    dsn: str
+    extension = "postgres_scanner"
+    options: tuple[str, ...] = ()
+
+    @property
+    def uri(self) -> str:
+        return f"postgres:{self.dsn}"
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(
+            f"ATTACH IF NOT EXISTS {quote_text(self.dsn)} AS writers (TYPE postgres, READ_ONLY)"
+        )
+
+    @contextmanager
+    def lock(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        with connection.cursor() as turn:
+            # The lock lives as long as this transaction; the server drops it if we die.
+            turn.execute("BEGIN")
+            milliseconds = LOCK_SECONDS * 1000
+            for statement in (
+                f"SELECT set_config('lock_timeout', '{milliseconds}', true)",
+                f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK}) IS NULL",
+            ):
+                turn.execute(f"CALL postgres_query('writers', {quote_text(statement)})").fetchall()
+            try:
+                yield
+            finally:
+                turn.execute("ROLLBACK")
+
+
+def parse_catalog(catalog: str) -> Catalog:
+    """``sqlite:///absolute/path``, ``sqlite:relative/path``, ``postgresql://...`` or a libpq DSN.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if catalog.startswith("sqlite:"):
+        path = re.sub("^/{2,}", "/", catalog.removeprefix("sqlite:"))
+        return SQLiteCatalog(Path(path).absolute())
+    if catalog.startswith(_POSTGRES) or re.match(r"\w+\s*=", catalog):
+        return PostgresCatalog(catalog)
+    raise ValueError(
+        f"catalog {hide_password(catalog)!r} is neither sqlite:///path, postgresql://... nor a"
+        " libpq connection string such as 'host=... dbname=...'"
+    )
+
+
+def quote_text(text: str) -> str:
+    """As an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def hide_password(text: str) -> str:
+    """For error messages, which end up in logs and in the web UI."""
+    text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+    return re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", r"\1***", text, flags=re.I)

@@ -1,0 +1,422 @@
+"""The lake: every table of :mod:`~sdg_assets.storage.tables`, in DuckLake.
+
+DuckDB is the engine, Parquet files hold the rows, a catalog holds the transactions. A write is one
+transaction: readers in other threads, processes and machines see all of it or none, and each
+commit is a *version* (a DuckLake snapshot id) that can be read again later.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import filelock
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sdg_assets.storage.catalogs import hide_password, parse_catalog, quote_text
+from sdg_assets.storage.tables import TABLES, UNPARTITIONED
+
+Where = Mapping[str, str | Sequence[str]]
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    # Nothing is ever downloaded.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "temp_directory": os.path.join(tempfile.gettempdir(), "sdg-duckdb"),
+}
+
+# What DuckDB says (in lower case), and what to do about it.
+_ADVICE = {
+    "no space left": "The disk is full: free some space, then run it again.",
+    "disk is full": "The disk is full: free some space, then run it again.",
+    "file too large": "The file system refuses more bytes: free some space, then run it again.",
+    "permission denied": "Make the folder writable for this user.",
+    "read-only file system": "Make the folder writable for this user.",
+    "unable to connect": "Check that the catalog's server runs and that its address is right.",
+    "no snapshot found": "That version never was, or has been removed by garbage collection.",
+    "does not match existing data path": "Set the data URL to the one that the lake was made with.",
+    "lock timeout": "Another writer has held the lake for very long: look for a run that hangs.",
+}
+
+
+class LakeError(RuntimeError):
+    """The lake refused: says what was wrong, where, and what to do next. Nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LakeConfig:
+    """Where a lake lives.
+
+    ``catalog`` is ``sqlite:///path`` or a PostgreSQL URL or DSN. ``data_url`` is a folder or
+    ``s3://bucket/prefix``; S3 credentials and endpoint come from the usual ``AWS_*`` variables.
+    """
+
+    catalog: str
+    data_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """``rows`` in place of every row of ``table`` that agrees with ``where`` in all its columns."""
+
+    table: str
+    rows: pa.Table
+    where: Mapping[str, str]
+
+
+class Lake:
+    """The tables of one lake. Threads may share it; a forked process opens its own connection."""
+
+    def __init__(self, config: LakeConfig) -> None:
+        self.config = config
+        self._catalog = parse_catalog(config.catalog)
+        # By process id: a connection that was inherited through a fork must be neither used nor
+        # closed, so it stays here under its owner's id.
+        self._connections: dict[int, duckdb.DuckDBPyConnection] = {}
+
+    def replace(self, *replacements: Replacement) -> int:
+        """Make all the replacements in one transaction.
+
+        Returns:
+            The version that holds them.
+
+        Raises:
+            LakeError: rows do not fit the table or disagree with ``where``, or the lake could
+                not be written. Nothing was changed.
+        """
+        checked = [_check_replacement(replacement) for replacement in replacements]
+        tables = ", ".join(replacement.table for replacement in replacements)
+        with self.writing(f"replace rows of {tables}") as cursor:
+            for replacement in checked:
+                condition, values = _build_condition(replacement.where)
+                cursor.execute(f"DELETE FROM lake.{replacement.table} WHERE {condition}", values)
+                _insert(cursor, replacement.table, replacement.rows)
+            cursor.execute("COMMIT")
+            return _fetch_snapshot(cursor)
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Add rows to ``table``.
+
+        Raises:
+            LakeError: rows do not fit the table, or the lake could not be written.
+        """
+        checked = _check_rows(table, rows)
+        with self.writing(f"append to {table}") as cursor:
+            _insert(cursor, table, checked)
+            cursor.execute("COMMIT")
+
+    def read(
+        self,
+        table: str,
+        *,
+        where: Where | None = None,
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
+        order_by: Sequence[str] = (),
+    ) -> pa.Table:
+        """The rows that agree with ``where`` (a value, or any of several), now or at ``version``.
+
+        Columns have the types and, unless ``columns`` says otherwise, the order of ``TABLES``.
+        A column that a version did not have yet is null. Without ``order_by`` the order of rows
+        is unspecified.
+
+        Raises:
+            LakeError: there is no such table, column or version, or the lake cannot be read.
+        """
+        schema = _find_schema(table)
+        names = list(schema.names if columns is None else columns)
+        _check_columns(table, [*names, *(where or {}), *order_by])
+        condition, values = _build_condition(where or {})
+        order = f" ORDER BY {_quote_names(order_by)}" if order_by else ""
+        with self._session(f"read {table}") as cursor:
+            source = f"lake.{table}" if version is None else _read_version(cursor, table, version)
+            statement = f"SELECT {_quote_names(names)} FROM {source} WHERE {condition}{order}"
+            rows = cursor.execute(statement, values).to_arrow_table()
+        return rows.cast(pa.schema([schema.field(name) for name in names]))
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
+        """The result of one read-only SQL statement, which calls tables by their bare names.
+
+        >>> lake.query("SELECT count(*) AS n FROM raw_audio AT (VERSION => 7)")  # doctest: +SKIP
+
+        Raises:
+            LakeError: the statement is wrong or would write, or the lake cannot be read.
+        """
+        with self._session("query") as cursor:
+            cursor.execute("USE lake")
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            return cursor.execute(sql, params).to_arrow_table()
+
+    def snapshot(self) -> int:
+        """The version that a reader sees now."""
+        with self._session("read the current version") as cursor:
+            return _fetch_snapshot(cursor)
+
+    def version_exists(self, version: int) -> bool:
+        """Whether ``version`` can still be read."""
+        with self._session("look for a version") as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM ducklake_snapshots('lake') WHERE snapshot_id = ?", [version]
+            )
+            return _fetch_integer(cursor) > 0
+
+    def close(self) -> None:
+        """Close this process's connection; the next call opens another."""
+        connection = self._connections.pop(os.getpid(), None)
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def writing(self, action: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor in a transaction, as the lake's only writer; the caller commits.
+
+        ``action`` says in an error message what could not be done.
+        """
+        with (
+            self._session(action) as session,
+            self._catalog.lock(session),
+            session.cursor() as cursor,  # closed, and so rolled back, while the lock is held
+        ):
+            cursor.execute("BEGIN")
+            yield cursor
+
+    @contextmanager
+    def _session(self, action: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of this process's connection; closing it rolls back what was not committed."""
+        try:
+            with self._connect().cursor() as cursor:
+                yield cursor
+        except (duckdb.Error, filelock.Timeout, OSError) as error:
+            # It may be the connection that broke (a server restarted): the next call opens anew.
+            self._connections.pop(os.getpid(), None)
+            raise self._explain(action, error) from error
+
+    def _explain(self, action: str, error: Exception) -> LakeError:
+        said = hide_password(str(error)).strip()
+        if isinstance(error, filelock.Timeout):
+            said = f"lock timeout: {said}"
+        advice = [advice for words, advice in _ADVICE.items() if words in said.lower()]
+        where = hide_password(self.config.catalog)
+        return LakeError(" ".join([f"Could not {action} in the lake {where}: {said}", *advice[:1]]))
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        process = os.getpid()
+        if process not in self._connections:
+            # Of two threads that come here at once, one keeps its connection for both.
+            self._connections.setdefault(process, self._open())
+        return self._connections[process]
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config=_SETTINGS)
+        remote = urlsplit(self.config.data_url).scheme == "s3"
+        for extension in ("ducklake", self._catalog.extension, *(["httpfs"] if remote else [])):
+            connection.execute(f"LOAD {quote_text(_locate_extension(extension))}")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        if remote:
+            connection.execute(_build_s3_secret())
+        self._catalog.prepare(connection)
+        self._attach(connection)
+        if _list_migrations(connection):
+            with self._catalog.lock(connection):
+                _migrate(connection)
+        return connection
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            connection.execute(self._build_attach(create=False))
+        except duckdb.Error:
+            # Not made yet, or another process is making it just now.
+            with self._catalog.lock(connection):
+                connection.execute(self._build_attach(create=True))
+
+    def _build_attach(self, *, create: bool) -> str:
+        options = (
+            f"DATA_PATH {quote_text(_resolve_data_path(self.config.data_url))}",
+            f"CREATE_IF_NOT_EXISTS {create}",
+            # Rows always go to Parquet, however few: the catalog stays small.
+            "DATA_INLINING_ROW_LIMIT 0",
+            *self._catalog.options,
+        )
+        uri = quote_text(f"ducklake:{self._catalog.uri}")
+        return f"ATTACH {uri} AS lake ({', '.join(options)})"
+
+
+def _locate_extension(name: str) -> str:
+    folder = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
+    return str(folder / f"{name}.duckdb_extension")
+
+
+def _resolve_data_path(data_url: str) -> str:
+    parts = urlsplit(data_url)
+    if parts.scheme == "s3":
+        return data_url
+    return os.path.abspath(parts.path if parts.scheme == "file" else data_url)
+
+
+def _build_s3_secret() -> str:
+    from botocore.session import Session
+
+    credentials = Session().get_credentials()
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+    options = {"REGION": region}
+    if credentials is not None:
+        frozen = credentials.get_frozen_credentials()
+        options |= {"KEY_ID": frozen.access_key, "SECRET": frozen.secret_key}
+        options |= {"SESSION_TOKEN": frozen.token} if frozen.token else {}
+    if endpoint:
+        parts = urlsplit(endpoint)
+        ssl = "true" if parts.scheme == "https" else "false"
+        options |= {"ENDPOINT": parts.netloc, "URL_STYLE": "path", "USE_SSL": ssl}
+    stated = ", ".join(f"{name} {quote_text(value)}" for name, value in options.items())
+    return f"CREATE OR REPLACE SECRET lake_data (TYPE s3, {stated})"
+
+
+def _list_migrations(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The statements that bring an empty or older lake to the tables of this release."""
+    found = connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE database_name = 'lake'"
+    ).fetchall()
+    stored = {(table, column): data_type for table, column, data_type in found}
+    tables = {table for table, _ in stored}
+    statements = []
+    for table, schema in TABLES.items():
+        types = _list_sql_types(connection, schema)
+        if table not in tables:
+            columns = ", ".join(f'"{name}" {data_type}' for name, data_type in types.items())
+            statements.append(f"CREATE TABLE lake.{table} ({columns})")
+            if table not in UNPARTITIONED:
+                statements.append(f"ALTER TABLE lake.{table} SET PARTITIONED BY (corpus, language)")
+            continue
+        for name, data_type in types.items():
+            present = stored.get((table, name))
+            if present is None:
+                statements.append(f'ALTER TABLE lake.{table} ADD COLUMN "{name}" {data_type}')
+            elif present != data_type:
+                raise LakeError(
+                    f"The lake's column {table}.{name} is {present}, but this release of sdg has"
+                    f" {data_type}: use the release that made the lake, or start a new lake."
+                )
+    return statements
+
+
+def _list_sql_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, str]:
+    types = connection.from_arrow(schema.empty_table()).types
+    return {name: str(data_type) for name, data_type in zip(schema.names, types, strict=True)}
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        # Looked up again under the lock: another process may have done it meanwhile.
+        for statement in _list_migrations(cursor):
+            cursor.execute(statement)
+        cursor.execute("COMMIT")
+
+
+def _find_schema(table: str) -> pa.Schema:
+    if table not in TABLES:
+        raise LakeError(f"There is no table {table!r} in the lake; there are {', '.join(TABLES)}.")
+    return TABLES[table]
+
+
+def _check_columns(table: str, names: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in _find_schema(table).names]
+    if unknown:
+        raise LakeError(
+            f"Table {table} has no column {unknown[0]!r}; it has"
+            f" {', '.join(_find_schema(table).names)}."
+        )
+
+
+def _check_rows(table: str, rows: pa.Table) -> pa.Table:
+    """The same rows in the table's own column order and types."""
+    schema = _find_schema(table)
+    _check_columns(table, rows.schema.names)
+    columns = []
+    for field in schema:
+        if field.name not in rows.schema.names:
+            raise LakeError(
+                f"Rows for table {table} lack column {field.name!r} ({field.type}):"
+                " add it, null where a row has no value."
+            )
+        columns.append(_cast_column(table, field, rows.column(field.name)))
+    return pa.table(columns, schema=schema)
+
+
+def _cast_column(table: str, field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise LakeError(
+            f"Column {field.name!r} of rows for table {table} is {column.type}, which does not fit"
+            f" {field.type}: {error}"
+        ) from error
+
+
+def _check_replacement(replacement: Replacement) -> Replacement:
+    table, where = replacement.table, replacement.where
+    rows = _check_rows(table, replacement.rows)
+    _check_columns(table, list(where))
+    if not where:
+        raise LakeError(
+            f"A replacement in table {table} without a condition would delete every row:"
+            " give at least corpus and language."
+        )
+    for name, value in where.items():
+        agrees = pc.fill_null(pc.equal(rows.column(name), value), False)
+        if not pc.all(agrees, min_count=0).as_py():
+            position = pc.index(agrees, False).as_py()
+            raise LakeError(
+                f"Row {position} for table {table} has {name} ="
+                f" {rows.column(name)[position].as_py()!r}, but the replacement is for"
+                f" {name} = {value!r}: rows outside it would pile up with every run."
+            )
+    return Replacement(table, rows, where)
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    if rows.num_rows:
+        cursor.register("incoming", rows)
+        cursor.execute(f"INSERT INTO lake.{table} BY NAME FROM incoming")
+        cursor.unregister("incoming")
+
+
+def _build_condition(where: Where) -> tuple[str, list[str]]:
+    """An SQL condition and its values, in order."""
+    terms = ["true"]
+    values: list[str] = []
+    for name, wanted in where.items():
+        options = [wanted] if isinstance(wanted, str) else list(wanted)
+        terms.append(f'"{name}" IN ({", ".join("?" * len(options))})' if options else "false")
+        values.extend(options)
+    return " AND ".join(terms), values
+
+
+def _read_version(cursor: duckdb.DuckDBPyConnection, table: str, version: int) -> str:
+    """A ``FROM`` item: the table at ``version``, with columns that it lacked then as nulls."""
+    source = f"lake.{table} AT (VERSION => {version:d})"
+    present = cursor.sql(f"FROM {source} LIMIT 0").columns
+    absent = [f'NULL AS "{name}"' for name in TABLES[table].names if name not in present]
+    return f"(SELECT {', '.join(['*', *absent])} FROM {source})"
+
+
+def _quote_names(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _fetch_snapshot(cursor: duckdb.DuckDBPyConnection) -> int:
+    cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')")
+    return _fetch_integer(cursor)
+
+
+def _fetch_integer(cursor: duckdb.DuckDBPyConnection) -> int:
+    row: Any = cursor.fetchone()
+    return int(row[0])
