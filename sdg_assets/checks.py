@@ -1,0 +1,195 @@
+"""Asset checks: after each stage, is what it made good enough to go on with?
+
+A check reads the partition's rows, so it can be run again at any time. Only those below a
+single-input stage may block (see `stages/stage.py`).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from sdg_assets.corpora.keys import parse_partition
+from sdg_assets.partitions import grid
+from sdg_assets.quality.leakage import find_shared
+from sdg_assets.stages.stage import WorkspaceResource
+from sdg_assets.workspace import Workspace
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    severity: dg.AssetCheckSeverity | None  # None: passed
+    description: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionView:
+    """One stage's rows and quarantine in one partition."""
+
+    workspace: Workspace
+    stage: str
+    where: dict[str, str]
+
+    def rows(self, columns: list[str], table: str | None = None) -> list[Row]:
+        found = self.workspace.lake.read(table or self.stage, where=self.where, columns=columns)
+        return found.to_pylist()
+
+    def quarantined(self) -> Counter[str]:
+        where = {**self.where, "stage": self.stage}
+        rows = self.workspace.lake.read("quarantine", where=where, columns=["reason"])
+        return Counter(rows.column("reason").to_pylist())
+
+
+def judge_share(
+    what: str, bad: int, total: int, warn: float, fail: float, **metadata: Any
+) -> Verdict:
+    """How bad ``bad`` of ``total`` is: above ``warn`` a warning, above ``fail`` an error."""
+    share = bad / total if total else 0.0
+    severity = None
+    if share > fail:
+        severity = dg.AssetCheckSeverity.ERROR
+    elif share > warn:
+        severity = dg.AssetCheckSeverity.WARN
+    return Verdict(
+        severity,
+        f"{bad} of {total} {what} ({share:.1%}; warning above {warn:.0%}, error above {fail:.0%})",
+        {"share": share, "bad": bad, "total": total, **metadata},
+    )
+
+
+def check_quarantine(view: PartitionView) -> Verdict:
+    kept = len(view.rows(["corpus"]))
+    reasons = view.quarantined()
+    bad = reasons.total()
+    return judge_share(
+        "items are quarantined", bad, kept + bad, 0.05, 0.5, reasons=dict(reasons.most_common())
+    )
+
+
+def check_trusted(view: PartitionView) -> Verdict:
+    rows = view.rows(["trusted", "flags"])
+    flags = Counter(flag for row in rows for flag in row["flags"])
+    bad = sum(not row["trusted"] for row in rows)
+    return judge_share(
+        "pseudo-labels are not trusted", bad, len(rows), 0.2, 0.5, flags=dict(flags.most_common())
+    )
+
+
+def check_error_rate(view: PartitionView) -> Verdict:
+    rates = [r["error_rate"] for r in view.rows(["error_rate"]) if r["error_rate"] is not None]
+    bad = sum(rate > 0.25 for rate in rates)
+    return judge_share(
+        "pseudo-labels with a known text have an error rate over 25%", bad, len(rates), 0.1, 0.5
+    )
+
+
+def check_parsing(view: PartitionView) -> Verdict:
+    contexts = {row["utterance_id"] for row in view.rows(["utterance_id"])}
+    reasons = view.quarantined()
+    bad = reasons.total()
+    return judge_share(
+        "LLM answers hold something unusable",
+        bad,
+        len(contexts) + bad,
+        0.05,
+        0.5,
+        reasons=dict(reasons.most_common()),
+    )
+
+
+def check_dropped(view: PartitionView) -> Verdict:
+    rows = view.rows(["kept", "reason"])
+    reasons = Counter(row["reason"] for row in rows if not row["kept"])
+    return judge_share(
+        "question-answer pairs were dropped",
+        reasons.total(),
+        len(rows),
+        0.3,
+        0.9,
+        reasons=dict(reasons.most_common()),
+    )
+
+
+def check_splits(view: PartitionView) -> Verdict:
+    """No speaker and no context of the training split is in the test split, and neither is empty."""
+    rows = view.rows(["split", "speaker", "context", "example_id"])
+    train = [row for row in rows if row["split"] == "train"]
+    test = [row for row in rows if row["split"] == "test"]
+    speakers = find_shared([row["speaker"] for row in train], [row["speaker"] for row in test])
+    contexts = find_shared([row["context"] for row in train], [row["context"] for row in test])
+    metadata = {
+        "train": len(train),
+        "test": len(test),
+        "shared_speakers": sorted(speakers)[:20],
+        "shared_contexts": len(contexts),
+    }
+    if contexts:
+        return Verdict(
+            dg.AssetCheckSeverity.ERROR,
+            f"{len(contexts)} contexts are in both the training and the test split",
+            metadata,
+        )
+    if speakers:
+        return Verdict(
+            dg.AssetCheckSeverity.WARN,
+            f"{len(speakers)} speakers are in both the training and the test split",
+            metadata,
+        )
+    if not train:
+        return Verdict(dg.AssetCheckSeverity.WARN, "there is nothing to train on", metadata)
+    return Verdict(None, "training and test share no speaker and no context", metadata)
+
+
+def check_hearing(view: PartitionView) -> Verdict:
+    """A model that scores as well without the audio has learnt to guess, not to listen."""
+    rows = view.rows(["rouge_l", "rouge_l_audio_removed"])
+    heard = sum(row["rouge_l"] for row in rows) / max(1, len(rows))
+    guessed = sum(row["rouge_l_audio_removed"] for row in rows) / max(1, len(rows))
+    return Verdict(
+        None if heard > guessed else dg.AssetCheckSeverity.WARN,
+        f"ROUGE-L {heard:.3f} with the audio, {guessed:.3f} with the audio removed",
+        {"rouge_l": heard, "rouge_l_audio_removed": guessed},
+    )
+
+
+def _define(
+    asset: str, name: str, check: Callable[[PartitionView], Verdict], blocking: bool = False
+) -> dg.AssetChecksDefinition:
+    def evaluate(
+        context: dg.AssetCheckExecutionContext, workspace: WorkspaceResource
+    ) -> dg.AssetCheckResult:
+        partition = parse_partition(str(context.partition_key))
+        where = {"corpus": partition.corpus, "language": partition.language}
+        verdict = check(PartitionView(workspace.open(), asset, where))
+        return dg.AssetCheckResult(
+            passed=verdict.severity is None,
+            severity=verdict.severity or dg.AssetCheckSeverity.WARN,
+            description=verdict.description,
+            metadata=verdict.metadata,
+        )
+
+    return dg.asset_check(
+        asset=asset,
+        name=name,
+        description=check.__doc__,
+        blocking=blocking,
+        partitions_def=grid,
+    )(evaluate)
+
+
+checks = [
+    _define("raw_audio", "few_quarantined", check_quarantine),
+    _define("text_qa", "few_quarantined", check_quarantine),
+    _define("pseudo_labels", "mostly_trusted", check_trusted),
+    _define("pseudo_labels", "low_error_rate", check_error_rate),
+    _define("generated_qa", "answers_parse", check_parsing),
+    _define("filtered_qa", "few_dropped", check_dropped),
+    _define("synthesized_speech", "few_quarantined", check_quarantine),
+    _define("training_examples", "disjoint_splits", check_splits, blocking=True),
+    _define("rouge_l_scores", "hears_the_audio", check_hearing),
+]

@@ -1,0 +1,202 @@
+"""`sdg`: what one does from a shell. Every command explains itself with ``--help``."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdg_assets.corpora.base import CorpusError
+from sdg_assets.corpora.keys import PartitionKeyError
+from sdg_assets.engines.base import EngineError
+from sdg_assets.settings import HOME_VARIABLE, SettingsError
+from sdg_assets.storage.blobs import BlobError
+from sdg_assets.storage.lake import LakeError
+from sdg_assets.trace import TraceError
+
+# A user's mistake or a broken surrounding: one sentence, no traceback.
+EXPECTED_ERRORS = (
+    BlobError,
+    CorpusError,
+    EngineError,
+    LakeError,
+    PartitionKeyError,
+    SettingsError,
+    TraceError,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The factory for spoken question answering data: audio and text in, trained model and "
+    "ROUGE-L out. State lives in $SDG_HOME (default: .sdg).",
+)
+corpora_app = typer.Typer(no_args_is_help=True, help="List, check and register corpora.")
+languages_app = typer.Typer(no_args_is_help=True, help="List languages, or add one by backfill.")
+app.add_typer(corpora_app, name="corpora")
+app.add_typer(languages_app, name="languages")
+
+CorpusFiles = Annotated[
+    list[Path], typer.Argument(help="YAML files, one corpus each.", exists=True, dir_okay=False)
+]
+
+
+@app.callback()
+def choose_home(
+    home: Annotated[
+        Path | None, typer.Option(help="Home folder; overrides $SDG_HOME.", file_okay=False)
+    ] = None,
+) -> None:
+    if home is not None:
+        os.environ[HOME_VARIABLE] = str(home)
+
+
+@corpora_app.command("list")
+def list_corpora() -> None:
+    """The registered corpora: kind, languages, reader, and how many rows each stage holds."""
+    from sdg_assets.commands.corpora import show_corpora
+
+    show_corpora()
+
+
+@corpora_app.command("check")
+def check_corpora(files: CorpusFiles) -> None:
+    """Read the first items of each corpus and say what would come in; changes nothing."""
+    from sdg_assets.commands.corpora import check_files
+
+    if not check_files(files):
+        raise typer.Exit(1)
+
+
+@corpora_app.command("register")
+def register_corpora(files: CorpusFiles) -> None:
+    """Add corpora to the home folder, and their partitions to Dagster's grid."""
+    from sdg_assets.commands.corpora import register_files
+
+    register_files(files)
+
+
+@languages_app.command("list")
+def list_languages() -> None:
+    """Every language of a registered corpus, and which corpora speak it."""
+    from sdg_assets.commands.languages import show_languages
+
+    show_languages()
+
+
+@languages_app.command("add")
+def add_language(
+    language: Annotated[str, typer.Argument(help="A BCP-47 tag in lower case: es, pt-br.")],
+    corpora: Annotated[
+        str, typer.Option(help="Comma-separated corpora that have this language now.")
+    ],
+    upto: Annotated[
+        str, typer.Option(help="Last stage to materialise.")
+    ] = "training_examples",
+    wait: Annotated[bool, typer.Option(help="Follow the backfill until it ends.")] = False,
+) -> None:
+    """Register a language's partitions and launch a Dagster backfill over the chain.
+
+    The backfill is run by Dagster's daemon: `make dev` (or `sdg dev`) must be up, or be started
+    later; until then the backfill is queued.
+    """
+    from sdg_assets.commands.languages import add
+
+    if not add(language, tuple(corpora.split(",")), upto, wait=wait):
+        raise typer.Exit(1)
+
+
+@app.command("run")
+def run_partition(
+    partitions: Annotated[
+        list[str], typer.Argument(help="CORPUS|LANGUAGE or CORPUS/LANGUAGE, one or several.")
+    ],
+    upto: Annotated[
+        str, typer.Option(help="Last stage to materialise.")
+    ] = "training_examples",
+    only: Annotated[str | None, typer.Option(help="Just these stages, comma-separated.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile for every stage: a name or a YAML file.")
+    ] = None,
+) -> None:
+    """Materialise partitions through Dagster in this process, with progress; no daemon needed."""
+    from sdg_assets.commands.run import run_partitions
+
+    if not run_partitions(partitions, upto=upto, only=only, profile=profile):
+        raise typer.Exit(1)
+
+
+@app.command("sql")
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement; tables by their bare names.")],
+    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """Query the lake: `sdg sql "SELECT corpus, count(*) FROM training_examples GROUP BY ALL"`.
+
+    An older version of a table: `... FROM training_examples AT (VERSION => 42)`.
+    """
+    from sdg_assets.commands.lake import run_query
+
+    run_query(query, output)
+
+
+@app.command("trace")
+def trace(
+    identifier: Annotated[
+        str, typer.Argument(help="An example, question, utterance or passage id.")
+    ],
+) -> None:
+    """One sample's whole descent, from the source file to the scores it got."""
+    from sdg_assets.commands.lake import show_trace
+
+    show_trace(identifier)
+
+
+@app.command("calls")
+def calls() -> None:
+    """What the engines were asked: calls, failures, seconds, tokens and cost by stage."""
+    from sdg_assets.commands.lake import show_calls
+
+    show_calls()
+
+
+@app.command("gc")
+def collect_garbage(
+    days: Annotated[
+        float | None, typer.Option(help="Keep snapshots younger than this; default: sdg.yaml's.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it, only say what.")] = False,
+) -> None:
+    """Remove blobs that no row refers to, and old snapshots, except what a checkpoint needs."""
+    from sdg_assets.commands.lake import run_gc
+
+    run_gc(days, dry_run=not yes)
+
+
+@app.command("dev")
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the web UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address that the web UI listens on.")] = "127.0.0.1",
+) -> None:
+    """Start the Dagster web UI and daemon on this home folder; Ctrl-C stops both."""
+    from sdg_assets.commands.dev import start
+
+    raise typer.Exit(start(host, port))
+
+
+@app.command("demo")
+def demo() -> None:
+    """The whole chain on the tiny world, in three languages: land, generate, train, score."""
+    from sdg_assets.commands.demo import run_demo
+
+    if not run_demo():
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    try:
+        app()
+    except EXPECTED_ERRORS as error:
+        typer.secho(f"{type(error).__name__}: {error}", err=True, fg="red")
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""What the `sdg` commands do; `cli.py` says how they are called."""
