@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -58,3 +60,22 @@ def track(items: Iterable[Item], label: str, report: Report, total: int | None =
     for done, item in enumerate(items, start=1):
         yield item
         report(Progress(label, done, total, time.monotonic() - start))
+
+
+_LISTENER: ContextVar[Report | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(report: Report) -> Iterator[None]:
+    """Let ``report`` hear all progress that is announced meanwhile in this thread."""
+    token = _LISTENER.set(report)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def announce(progress: Progress) -> None:
+    listener = _LISTENER.get()
+    if listener is not None:
+        listener(progress)

@@ -28,7 +28,7 @@ from sdg_assets.corpora.base import Reject
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import parse_partition
 from sdg_assets.partitions import grid
-from sdg_assets.progress import Progress, Report, throttle
+from sdg_assets.progress import Progress, Report, announce, throttle
 from sdg_assets.settings import Profile, load_profile
 from sdg_assets.stages.views import preview_table, rejects_table
 from sdg_assets.storage.lake import Replacement
@@ -270,6 +270,7 @@ def open_run(name: str, context: Any, config: StageConfig, workspace: Workspace)
 
     def log(progress: Progress) -> None:
         context.log.info(str(progress))
+        announce(progress)
 
     return StageRun(
         stage=name,

@@ -1,0 +1,146 @@
+"""`sdg run`: materialise partitions through Dagster in this process, with progress."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from sdg_assets.commands.dagster_home import open_instance
+from sdg_assets.commands.tables import console
+from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
+from sdg_assets.partitions import add_partitions, key_of
+from sdg_assets.progress import Progress, listening
+from sdg_assets.workspace import open_workspace
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one partition's run."""
+
+    partition: Partition
+    run_id: str
+    materialised: tuple[str, ...]
+    failed: Mapping[str, str]  # stage -> error
+    warnings: Mapping[str, str]  # check -> what it says
+    seconds: float
+
+
+def run_partitions(
+    keys: Sequence[str], *, upto: str, only: str | None, profile: str | None
+) -> bool:
+    """Whether every partition went through; says what happened to each."""
+    partitions = [parse_partition(key.replace("/", "|", 1)) for key in keys]
+    stages = only.split(",") if only else stages_upto(upto)
+    check_registered(partitions)
+    good = True
+    for partition in partitions:
+        outcome = run_stages(partition, stages, profile=profile)
+        show(outcome)
+        good = good and not outcome.failed
+    return good
+
+
+def stages_upto(last: str) -> list[str]:
+    """The stages in graph order, up to and with ``last``."""
+    from sdg_assets.stages import STAGES
+
+    names = [stage.name for stage in STAGES]
+    if last not in names:
+        raise PartitionKeyError(f"no stage {last!r}: write one of {', '.join(names)}")
+    return names[: names.index(last) + 1]
+
+
+def check_registered(partitions: Sequence[Partition]) -> None:
+    """
+    Raises:
+        CorpusError: a corpus is not registered.
+        PartitionKeyError: it does not have that language.
+    """
+    workspace = open_workspace()
+    for partition in partitions:
+        config = workspace.corpus(partition.corpus)
+        if not config.speaks(partition.language):
+            raise PartitionKeyError(
+                f"{config.name} has {', '.join(config.languages)}, not {partition.language}: add "
+                f"it with `sdg languages add {partition.language} --corpora {config.name}`"
+            )
+
+
+def run_stages(
+    partition: Partition,
+    stages: Sequence[str],
+    *,
+    profile: str | None = None,
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Outcome:
+    """Materialise ``stages`` of ``partition`` in one run, in this process.
+
+    Args:
+        config: launchpad configuration by stage.
+    """
+    from sdg_assets.definitions import defs
+
+    common = {"profile": profile} if profile else {}
+    ops = {s: {"config": {**common, **(config or {}).get(s, {})}} for s in stages}
+    start = time.monotonic()
+    with open_instance() as instance, listening(print_progress):
+        add_partitions([partition], instance)
+        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            run_config={"ops": ops, **QUIET},
+            partition_key=key_of(partition),
+            asset_selection=[dg.AssetKey(stage) for stage in stages],
+            instance=instance,
+            raise_on_error=False,
+        )
+    return read_outcome(partition, result, time.monotonic() - start)
+
+
+def read_outcome(
+    partition: Partition, result: dg.ExecuteInProcessResult, seconds: float
+) -> Outcome:
+    failed = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            stage = str(event.step_key).split(".")[0]
+            failed[stage] = cause.message.strip() if cause else "unknown error"
+    checks = result.get_asset_check_evaluations()
+    return Outcome(
+        partition=partition,
+        run_id=result.run_id,
+        materialised=tuple(
+            event.asset_key.to_user_string()
+            for event in result.get_asset_materialization_events()
+            if event.asset_key
+        ),
+        failed=failed,
+        warnings={
+            f"{check.asset_key.to_user_string()}.{check.check_name}": check.description or ""
+            for check in checks
+            if not check.passed
+        },
+        seconds=seconds,
+    )
+
+
+def print_progress(progress: Progress) -> None:
+    """One line, rewritten in place on a terminal."""
+    end = "\r" if sys.stderr.isatty() and progress.done != progress.total else "\n"
+    print(f"    {progress}".ljust(100), end=end, file=sys.stderr, flush=True)
+
+
+def show(outcome: Outcome) -> None:
+    stages = ", ".join(outcome.materialised) or "nothing to do"
+    console.print(
+        f"[bold]{outcome.partition}[/bold]  {stages}  [dim]{outcome.seconds:.1f} s[/dim]"
+    )
+    for check, said in outcome.warnings.items():
+        console.print(f"  [yellow]check[/yellow] {check}: {said}", highlight=False)
+    for stage, error in outcome.failed.items():
+        console.print(f"  [red]failed[/red] {stage}: {error}", highlight=False, markup=True)
