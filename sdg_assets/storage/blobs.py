@@ -11,7 +11,7 @@ import os
 import tarfile
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,9 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import fsspec
+import numpy as np
 from fsspec.utils import merge_offset_ranges
+from numpy.typing import NDArray
 
 MAX_SHARD_BYTES = 512 * 2**20
 _MERGE_GAP = 64 * 2**10  # bytes: reading over this gap costs less than a second request
@@ -165,6 +167,22 @@ class BlobStore:
                 _write_file(Path(path), data)
             else:  # object stores show an object only when it is complete
                 self._fs.pipe_file(path, data)
+
+
+def decode_clip(store: BlobStore, row: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The audio that a row's ``shard``, ``byte_offset`` and ``byte_length`` point at.
+
+    Returns:
+        (samples,) float32, 16 kHz mono, -1..1
+
+    Raises:
+        BlobError: it is not there.
+    """
+    import soundfile
+
+    flac = store.read(BlobRef(row["shard"], row["byte_offset"], row["byte_length"]))
+    samples: NDArray[np.float32] = soundfile.read(io.BytesIO(flac), dtype="float32")[0]
+    return samples
 
 
 def _build_tar(items: Iterable[tuple[str, bytes]]) -> tuple[bytes, list[tuple[int, int]]]:

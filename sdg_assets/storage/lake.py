@@ -31,6 +31,8 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": os.path.join(tempfile.gettempdir(), "sdg-duckdb"),
 }
 
+_COMPACT_BELOW = 16 * 2**20  # bytes
+
 # What DuckDB says (in lower case), and what to do about it.
 _ADVICE = {
     "no space left": "The disk is full: free some space, then run it again.",
@@ -94,7 +96,7 @@ class Lake:
         tables = ", ".join(replacement.table for replacement in replacements)
         with self.writing(f"replace rows of {tables}") as cursor:
             for replacement in checked:
-                condition, values = _build_condition(replacement.where)
+                condition, values = build_condition(replacement.where)
                 cursor.execute(f"DELETE FROM lake.{replacement.table} WHERE {condition}", values)
                 _insert(cursor, replacement.table, replacement.rows)
             cursor.execute("COMMIT")
@@ -132,7 +134,7 @@ class Lake:
         schema = _find_schema(table)
         names = list(schema.names if columns is None else columns)
         _check_columns(table, [*names, *(where or {}), *order_by])
-        condition, values = _build_condition(where or {})
+        condition, values = build_condition(where or {})
         order = f" ORDER BY {_quote_names(order_by)}" if order_by else ""
         with self._session(f"read {table}") as cursor:
             source = f"lake.{table}" if version is None else _read_version(cursor, table, version)
@@ -140,18 +142,36 @@ class Lake:
             rows = cursor.execute(statement, values).to_arrow_table()
         return rows.cast(pa.schema([schema.field(name) for name in names]))
 
-    def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
+    def query(
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> pa.Table:
         """The result of one read-only SQL statement, which calls tables by their bare names.
+
+        ``tables`` are further ones that it may join with.
 
         >>> lake.query("SELECT count(*) AS n FROM raw_audio AT (VERSION => 7)")  # doctest: +SKIP
 
         Raises:
             LakeError: the statement is wrong or would write, or the lake cannot be read.
         """
-        with self._session("query") as cursor:
-            cursor.execute("USE lake")
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
+        with self._reading(tables or {}) as cursor:
             return cursor.execute(sql, params).to_arrow_table()
+
+    def stream(
+        self,
+        sql: str,
+        params: Sequence[object] = (),
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
+        batch_rows: int = 1024,
+    ) -> Iterator[pa.RecordBatch]:
+        """Like :meth:`query`, a batch of rows at a time, for results larger than memory."""
+        with self._reading(tables or {}) as cursor:
+            yield from cursor.execute(sql, params).to_arrow_reader(batch_rows)
 
     def snapshot(self) -> int:
         """The version that a reader sees now."""
@@ -165,6 +185,19 @@ class Lake:
                 "SELECT count(*) FROM ducklake_snapshots('lake') WHERE snapshot_id = ?", [version]
             )
             return _fetch_integer(cursor) > 0
+
+    def compact(self, table: str) -> None:
+        """Merge the small files that many appends have left; every version stays as it is.
+
+        Files of ``_COMPACT_BELOW`` and more are left alone, so nothing is rewritten for ever.
+        """
+        _find_schema(table)
+        with self.writing(f"compact {table}") as cursor:
+            cursor.execute(
+                "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)",
+                [table, _COMPACT_BELOW],
+            )
+            cursor.execute("COMMIT")
 
     def close(self) -> None:
         """Close this process's connection; the next call opens another."""
@@ -184,6 +217,15 @@ class Lake:
             session.cursor() as cursor,  # closed, and so rolled back, while the lock is held
         ):
             cursor.execute("BEGIN")
+            yield cursor
+
+    @contextmanager
+    def _reading(self, tables: Mapping[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._session("query") as cursor:
+            cursor.execute("USE lake")
+            for name, table in tables.items():
+                cursor.register(name, table)
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield cursor
 
     @contextmanager
@@ -389,7 +431,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> No
         cursor.unregister("incoming")
 
 
-def _build_condition(where: Where) -> tuple[str, list[str]]:
+def build_condition(where: Where) -> tuple[str, list[str]]:
     """An SQL condition and its values, in order."""
     terms = ["true"]
     values: list[str] = []

@@ -1,0 +1,297 @@
+"""The call ledger: every call of a model, recorded once, in the table ``model_calls``.
+
+A stage says which calls it needs; the ledger makes those that were never answered and remembers
+the answers. This one mechanism gives resume after a crash, incremental runs, reuse where only
+post-processing changed, and the report of cost and throughput.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from sdg_assets.progress import Progress, Report
+from sdg_assets.storage.lake import Lake, Where, build_condition
+from sdg_assets.storage.tables import TABLES
+
+_COMPACT_EVERY = 256  # chunks, each of which leaves a small file
+
+
+class LedgerError(RuntimeError):
+    """A call or its outcome cannot be recorded: says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    key: str  # from `call_key`
+    request: Mapping[str, Any]  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: a response, or the error why there is none."""
+
+    response: Mapping[str, Any] | None  # JSON
+    error: str | None = None
+    seconds: float = 0.0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    audio_seconds: float | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who makes the calls, and for which partition."""
+
+    kind: str  # asr | llm | tts
+    engine: str
+    fingerprint: str  # digest
+    parameters: str  # JSON: what the fingerprint is made of
+    prompt_version: str
+    stage: str
+    corpus: str
+    language: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    reused: int  # answered before
+    performed: int  # made now
+    failed: int  # of those made now
+
+
+Perform = Callable[[Sequence[Call]], Sequence[Outcome]]
+
+
+def call_key(fingerprint: str, request: Mapping[str, Any], prompt_version: str) -> str:
+    """The same for the same engine, prompt version and request, in whatever order its fields are.
+
+    Raises:
+        LedgerError: the request is not JSON.
+    """
+    return hashlib.sha256(_dump([fingerprint, prompt_version, request]).encode()).hexdigest()
+
+
+class Ledger:
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+
+    def complete(
+        self,
+        calls: Sequence[Call],
+        perform: Perform,
+        *,
+        origin: Origin,
+        chunk: int = 64,
+        report: Report | None = None,
+    ) -> dict[str, Outcome]:
+        """Make the calls that have no recorded response, and return the outcome of all, by key.
+
+        See :meth:`perform`, which says how. This holds every response in memory; where there are
+        very many, use :meth:`perform` and then :meth:`outcomes`.
+        """
+        self.perform(calls, perform, origin=origin, chunk=chunk, report=report)
+        return dict(self.outcomes([call.key for call in calls]))
+
+    def perform(
+        self,
+        calls: Sequence[Call],
+        perform: Perform,
+        *,
+        origin: Origin,
+        chunk: int = 64,
+        report: Report | None = None,
+    ) -> Summary:
+        """Make the calls that have no recorded response, ``chunk`` at a time.
+
+        Equal keys are one call. Each chunk is recorded as soon as it is made, failures too, so a
+        crash costs at most one. Calls that were never made come first, in order: as chunks are
+        recorded whole, a resumed run has the same chunks as an undisturbed one. Calls that failed
+        in earlier runs come last.
+
+        Args:
+            perform: one outcome per call, in order. If it raises, that error ends the run; the
+                chunks before it are recorded.
+            report: called before the first chunk and after each; counts the calls to make now.
+
+        Raises:
+            LedgerError: ``perform`` returned the wrong number of outcomes, or no JSON.
+            LakeError: the outcomes could not be recorded.
+        """
+        fresh, retried = self._find_unanswered([call.key for call in calls])
+        chunks = [*_split(fresh, chunk), *_split(retried, chunk)]
+        total = len(fresh) + len(retried)
+        reused = len({call.key for call in calls}) - total
+        started = time.monotonic()
+        done = failed = 0
+        _tell(report, origin, Summary(reused, done, failed), total, started)
+        for number, positions in enumerate(chunks, start=1):
+            batch = [calls[position] for position in positions]
+            outcomes = perform(batch)
+            self._lake.append("model_calls", _build_rows(batch, outcomes, origin))
+            if number % _COMPACT_EVERY == 0:
+                self._lake.compact("model_calls")
+            done += len(batch)
+            failed += sum(outcome.error is not None for outcome in outcomes)
+            _tell(report, origin, Summary(reused, done, failed), total, started)
+        return Summary(reused, done, failed)
+
+    def outcomes(self, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
+        """The recorded outcome of each key, in order of first mention, a few in memory at a time.
+
+        That is the first response; where there is none, the latest failure. Keys of which nothing
+        is recorded are left out.
+        """
+        for batch in self._lake.stream(_OUTCOMES, tables={"wanted": _number(keys)}):
+            for row in batch.to_pylist():
+                key, response = row.pop("key"), row.pop("response")
+                yield key, Outcome(response and json.loads(response), **row)
+
+    def report(self, where: Where | None = None) -> pa.Table:
+        """Attempts, failures, seconds, tokens and cost by stage, engine and partition.
+
+        ``where`` limits it to rows of ``model_calls`` (``{"run_id": ...}``).
+        """
+        condition, values = build_condition(where or {})
+        return self._lake.query(_REPORT.format(condition=condition), values)
+
+    def _find_unanswered(self, keys: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Positions of the keys without a response: never tried, and tried but failed."""
+        found = self._lake.query(_UNANSWERED, tables={"wanted": _number(keys)})
+        positions, tried = (found.column(name).to_pylist() for name in ("position", "tried"))
+        pairs = list(zip(positions, tried, strict=True))
+        return [p for p, failed in pairs if not failed], [p for p, failed in pairs if failed]
+
+
+_UNANSWERED = """
+    WITH known AS (
+        SELECT key, bool_or(error IS NULL) AS answered
+        FROM model_calls SEMI JOIN wanted USING (key)
+        GROUP BY key
+    )
+    SELECT position, answered IS NOT NULL AS tried
+    FROM wanted LEFT JOIN known USING (key)
+    WHERE answered IS NOT true
+    ORDER BY position
+"""
+
+_OUTCOMES = """
+    SELECT key, response, error, seconds, input_tokens, output_tokens, audio_seconds, cost
+    FROM wanted JOIN model_calls USING (key)
+    QUALIFY row_number() OVER (
+        PARTITION BY key
+        ORDER BY error IS NULL DESC,
+            CASE WHEN error IS NULL THEN created_at END,
+            created_at DESC
+    ) = 1
+    ORDER BY position
+"""
+
+_REPORT = """
+    SELECT stage, kind, engine, corpus, language,
+        count(*) AS calls,
+        count(error) AS failures,
+        sum(seconds) AS seconds,
+        sum(input_tokens)::BIGINT AS input_tokens,
+        sum(output_tokens)::BIGINT AS output_tokens,
+        sum(audio_seconds) AS audio_seconds,
+        sum(cost) AS cost
+    FROM model_calls
+    WHERE {condition}
+    GROUP BY ALL
+    ORDER BY ALL
+"""
+
+
+def _number(keys: Sequence[str]) -> pa.Table:
+    """Each different key with the position of its first mention."""
+    first: dict[str, int] = {}
+    for position, key in enumerate(keys):
+        first.setdefault(key, position)
+    return pa.table(
+        {
+            "key": pa.array(first.keys(), pa.string()),
+            "position": pa.array(first.values(), pa.int64()),
+        }
+    )
+
+
+def _split(positions: list[int], size: int) -> list[list[int]]:
+    return [positions[start : start + size] for start in range(0, len(positions), size)]
+
+
+def _build_rows(calls: Sequence[Call], outcomes: Sequence[Outcome], origin: Origin) -> pa.Table:
+    if len(outcomes) != len(calls):
+        raise LedgerError(
+            f"{origin.kind} engine {origin.engine} returned {len(outcomes)} outcomes for"
+            f" {len(calls)} calls: it must return one for each, in order."
+        )
+    now = datetime.now(UTC)
+    rows = [
+        _build_row(call, outcome, origin, now)
+        for call, outcome in zip(calls, outcomes, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=TABLES["model_calls"])
+
+
+def _build_row(call: Call, outcome: Outcome, origin: Origin, now: datetime) -> dict[str, Any]:
+    if (outcome.response is None) == (outcome.error is None):
+        raise LedgerError(
+            f"The outcome of call {call.key} must have either a response or an error: {outcome}"
+        )
+    return {
+        "key": call.key,
+        "kind": origin.kind,
+        "engine": origin.engine,
+        "fingerprint": origin.fingerprint,
+        "parameters": origin.parameters,
+        "prompt_version": origin.prompt_version,
+        "request": _dump(call.request),
+        "response": None if outcome.response is None else _dump(outcome.response),
+        "error": None if outcome.error is None else _escape(outcome.error),
+        "seconds": outcome.seconds,
+        "input_tokens": outcome.input_tokens,
+        "output_tokens": outcome.output_tokens,
+        "audio_seconds": outcome.audio_seconds,
+        "cost": outcome.cost,
+        "stage": origin.stage,
+        "corpus": origin.corpus,
+        "language": origin.language,
+        "run_id": origin.run_id,
+        "created_at": now,
+    }
+
+
+def _dump(value: Any) -> str:
+    """Canonical JSON: one text for equal values."""
+    try:
+        return _escape(
+            json.dumps(
+                value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+            )
+        )
+    except (TypeError, ValueError) as error:
+        raise LedgerError(f"This is not JSON ({error}): {value!r:.500}") from error
+
+
+def _escape(text: str) -> str:
+    """Lone surrogates, which models do emit and Parquet refuses, as JSON escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _tell(
+    report: Report | None, origin: Origin, summary: Summary, total: int, started: float
+) -> None:
+    if report is None:
+        return
+    note = f"{summary.reused} reused, {summary.failed} failed"
+    seconds = time.monotonic() - started
+    label = f"{origin.stage} {origin.engine}"
+    report(Progress(label, summary.performed, total, seconds, note))
