@@ -1,0 +1,50 @@
+"""Engines: whatever calls an ASR, LLM or TTS model. ``base.py`` is the contract.
+
+A backend is one file with its configuration (light to import) and its engine; naming its
+configuration in one of the unions below registers it. Two or more of a kind are told apart by
+``backend``.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from sdg_assets.engines.asr.openai_whisper import OpenAIWhisperConfig
+from sdg_assets.engines.base import ASREngine, LLMEngine, TTSEngine
+from sdg_assets.engines.config import EngineConfig
+from sdg_assets.engines.llm.transformers_lm import TransformersConfig
+from sdg_assets.engines.tts.espeak import EspeakConfig
+
+ASRConfig = OpenAIWhisperConfig
+LLMConfig = TransformersConfig
+TTSConfig = EspeakConfig
+
+Engine = TypeVar("Engine")
+
+_started: dict[tuple[type[EngineConfig], str], object] = {}
+
+
+def open_asr(config: ASRConfig) -> ASREngine:
+    """The engine for ``config``; each model is loaded once per process."""
+    return _start_once(config, config.start)
+
+
+def open_llm(config: LLMConfig) -> LLMEngine:
+    """The engine for ``config``; each model is loaded once per process."""
+    return _start_once(config, config.start)
+
+
+def open_tts(config: TTSConfig) -> TTSEngine:
+    """The engine for ``config``; each model is loaded once per process."""
+    return _start_once(config, config.start)
+
+
+def close_engines() -> None:
+    """Forget every started engine, so that its memory can be freed."""
+    _started.clear()
+
+
+def _start_once(config: EngineConfig, start: Callable[[], Engine]) -> Engine:
+    key = (type(config), config.model_dump_json())
+    if key not in _started:
+        _started[key] = start()
+    return cast(Engine, _started[key])

@@ -24,7 +24,7 @@ class EngineError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Whatever changes an engine's output: its name, the model's revision or file hash, parameters."""
+    """Whatever changes an engine's output: its name, the model's revision or hash, parameters."""
 
     kind: Literal["asr", "llm", "tts"]
     name: str
