@@ -1,0 +1,54 @@
+# Everything happens in .venv; state lives in .sdg (or $SDG_HOME).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-all lint format dev clean distclean
+.DEFAULT_GOAL := help
+
+help:  ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: $(VENV)/installed  ## the whole chain on the tiny world, in three languages (about 10 minutes)
+	$(BIN)/sdg demo
+
+dev: $(VENV)/installed  ## the Dagster web UI and daemon on http://127.0.0.1:3000
+	$(BIN)/sdg dev
+
+test: $(VENV)/installed-dev  ## the default test suite (under 15 minutes)
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/installed-dev  ## also the tests marked slow
+	$(BIN)/python -m pytest -m ''
+
+lint: $(VENV)/installed-dev  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove all state (.sdg) and caches; the environment stays
+	rm -rf .sdg .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+distclean: clean  ## remove the environment as well
+	rm -rf $(VENV) *.egg-info
+
+# torch first and by its exact version: a plain `torch` would pull gigabytes of CUDA.
+$(VENV)/torch:
+	@echo "setting up $(VENV) (a few minutes, once) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'torch==2.13.0'
+	@touch $@
+
+$(VENV)/installed: pyproject.toml | $(VENV)/torch
+	$(PIP) --editable '.'
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/torch
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/installed
