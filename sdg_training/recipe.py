@@ -18,27 +18,30 @@ class AdapterRecipe(_Strict):
     """Between the speech encoder and the LLM."""
 
     type: Literal["conformer", "mlp"] = Field(
-        "mlp", description="conformer: as published; mlp: stacked frames through one hidden layer"
+        default="mlp",
+        description="conformer: as published; mlp: stacked frames through one hidden layer",
     )
-    hidden_size: int = Field(512, ge=1, description="width of its layers")
-    num_layers: int = Field(2, ge=1, description="conformer only")
-    num_attention_heads: int = Field(8, ge=1, description="conformer only")
-    intermediate_size: int = Field(2048, ge=1, description="conformer only")
-    conv_kernel_size: int = Field(9, ge=1, description="conformer only; odd")
+    hidden_size: int = Field(default=512, ge=1, description="width of its layers")
+    num_layers: int = Field(default=2, ge=1, description="conformer only")
+    num_attention_heads: int = Field(default=8, ge=1, description="conformer only")
+    intermediate_size: int = Field(default=2048, ge=1, description="conformer only")
+    conv_kernel_size: int = Field(default=9, ge=1, description="conformer only; odd")
     subsampling_factor: int = Field(
-        1, ge=1, description="encoder frames per audio embedding; a power of two for conformer"
+        default=1,
+        ge=1,
+        description="encoder frames per audio embedding; a power of two for conformer",
     )
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class LoRARecipe(_Strict):
     """What is trained inside the frozen LLM; published: rank 32 on attention and MLP."""
 
-    rank: int = Field(32, ge=0, description="0: the LLM is not adapted at all")
-    alpha: int = Field(32, ge=1, description="its output is scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    rank: int = Field(default=32, ge=0, description="0: the LLM is not adapted at all")
+    alpha: int = Field(default=32, ge=1, description="its output is scaled by alpha / rank")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     targets: str | list[str] = Field(
-        "all-linear",
+        default="all-linear",
         description="peft's target_modules; all-linear: attention and MLP of any LLM family",
     )
 
@@ -46,49 +49,60 @@ class LoRARecipe(_Strict):
 class Recipe(_Strict):
     """Everything but the data: the same recipe, data and machine give the same checkpoint."""
 
-    encoder: str = Field("tiny", description="`tiny`, or the folder or hub name of a speech model")
-    llm: str = Field("tiny", description="`tiny`, or the folder or hub name of a causal LM")
-    freeze_encoder: bool = Field(True, description="published: false")
+    encoder: str = Field(
+        default="tiny", description="`tiny`, or the folder or hub name of a speech model"
+    )
+    llm: str = Field(default="tiny", description="`tiny`, or the folder or hub name of a causal LM")
+    freeze_encoder: bool = Field(default=True, description="published: false")
     adapter: AdapterRecipe = AdapterRecipe()
     lora: LoRARecipe = LoRARecipe()
     user_message: str = Field(
-        "{audio}\n{question}", description="what the user says, with {audio} and {question}"
+        default="{audio}\n{question}", description="what the user says, with {audio} and {question}"
     )
     self_contained: bool | None = Field(
-        None,
+        default=None,
         description="checkpoints hold the frozen weights too; null: if they are under 100 million",
     )
 
     optimizer: Literal["adam", "adamw"] = Field(
-        "adamw", description="published: adam, where the decay is part of the gradient"
+        default="adamw", description="published: adam, where the decay is part of the gradient"
     )
-    learning_rate: float = Field(1e-3, gt=0, description="its peak; published: 1e-4")
-    weight_decay: float = Field(1e-3, ge=0, description="published: 1e-3")
-    warmup_share: float = Field(0.05, ge=0, le=1, description="of all steps; then a cosine to zero")
-    max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are cut to this")
-    epochs: int = Field(3, ge=1, description="published: 3")
-    max_steps: int | None = Field(None, ge=1, description="stop earlier, after this many updates")
+    learning_rate: float = Field(default=1e-3, gt=0, description="its peak; published: 1e-4")
+    weight_decay: float = Field(default=1e-3, ge=0, description="published: 1e-3")
+    warmup_share: float = Field(
+        default=0.05, ge=0, le=1, description="of all steps; then a cosine to zero"
+    )
+    max_grad_norm: float = Field(default=1.0, gt=0, description="longer gradients are cut to this")
+    epochs: int = Field(default=3, ge=1, description="published: 3")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="stop earlier, after this many updates"
+    )
     max_minutes: float | None = Field(
-        None, gt=0, description="stop earlier, after this time; the losses then depend on the clock"
+        default=None,
+        gt=0,
+        description="stop earlier, after this time; the losses then depend on the clock",
     )
-    batch_size: int = Field(16, ge=1, description="examples per forward pass, at most")
+    batch_size: int = Field(default=16, ge=1, description="examples per forward pass, at most")
     batch_seconds: float = Field(
-        600.0, gt=0, description="audio per forward pass, with padding, at most"
+        default=600.0, gt=0, description="audio per forward pass, with padding, at most"
     )
-    accumulate: int = Field(1, ge=1, description="forward passes per update")
+    accumulate: int = Field(default=1, ge=1, description="forward passes per update")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 matrix products where the processor has them"
+        default="auto", description="auto: bfloat16 matrix products where the processor has them"
     )
     seed: int = 0
 
-    max_audio_seconds: float = Field(60.0, gt=0, description="longer examples are skipped")
-    max_tokens: int = Field(2048, ge=8, description="longer prompts and answers are skipped")
-    num_workers: int = Field(0, ge=0, description="processes that read and decode audio")
+    max_audio_seconds: float = Field(default=60.0, gt=0, description="longer examples are skipped")
+    max_tokens: int = Field(
+        default=2048, ge=8, description="longer prompts and answers are skipped"
+    )
+    num_workers: int = Field(default=0, ge=0, description="processes that read and decode audio")
     cache_encoder: bool = Field(
-        True, description="compute a frozen encoder's output once, and keep it for all epochs"
+        default=True,
+        description="compute a frozen encoder's output once, and keep it for all epochs",
     )
     cache_gigabytes: float = Field(
-        2.0, ge=0, description="of memory for it; the rest goes to a temporary file"
+        default=2.0, ge=0, description="of memory for it; the rest goes to a temporary file"
     )
 
 
