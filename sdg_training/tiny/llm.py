@@ -1,0 +1,177 @@
+"""The tiny LM: a Llama that writes, answers and judges questions about the tiny world."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from sdg_training.tiny.checkpoint import save_half
+from sdg_training.tiny.optimizer import build_optimizer
+from sdg_training.tiny.progress import Progress
+from sdg_training.tiny.tasks import Example, sample_example
+from sdg_training.tiny.tokenizer import train_tokenizer
+from sdg_training.tiny.world import list_languages
+
+IGNORED = -100
+POOL = 4096  # examples, sorted by length so that a batch wastes little on padding
+FRAMES_SHARE = 0.4  # of the answering tasks
+MOST_BLANKS = 4  # after each token
+MOST_NOISE = 0.5  # of an embedding's root mean square
+
+
+@dataclass(frozen=True, slots=True)
+class LLMSettings:
+    steps: int = 3000
+    batch_tokens: int = 6000
+    learning_rate: float = 2e-3
+    hidden_size: int = 160
+    intermediate_size: int = 448
+    layers: int = 4
+    heads: int = 5
+    max_positions: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedExample:
+    """``noisy`` marks the tokens of a context that stand for frames of speech."""
+
+    tokens: list[int]
+    prompt_length: int
+    noisy: slice
+
+
+def train_llm(
+    output: Path, seed: int, settings: LLMSettings = LLMSettings()
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """Train and save model and tokenizer in the folder ``output``."""
+    torch.manual_seed(seed)
+    tokenizer = train_tokenizer(seed)
+    model = build_llm(tokenizer, settings)
+    optimizer, scheduler = build_optimizer(model, settings.learning_rate, settings.steps)
+    batches = iterate_batches(random.Random(seed), tokenizer, settings.batch_tokens)
+    progress = Progress("llm", settings.steps)
+    model.train()
+    for step in range(1, settings.steps + 1):
+        loss = compute_loss(model, next(batches), tokenizer.pad_token_id)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+        progress.report(step, loss=loss.item())
+    model.eval()
+    save_half(model, output)
+    tokenizer.save_pretrained(output, save_jinja_files=False)
+    return model, tokenizer
+
+
+def build_llm(tokenizer: PreTrainedTokenizerFast, settings: LLMSettings) -> LlamaForCausalLM:
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden_size,
+        intermediate_size=settings.intermediate_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        max_position_embeddings=settings.max_positions,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def iterate_batches(
+    rng: random.Random, tokenizer: PreTrainedTokenizerFast, batch_tokens: int
+) -> Iterator[list[TokenizedExample]]:
+    """Batches of like lengths, each of at most ``batch_tokens`` tokens with padding, for ever."""
+    while True:
+        languages = [rng.choice(list_languages()) for _ in range(POOL)]
+        pool = [tokenize(rng, sample_example(rng, lang), tokenizer) for lang in languages]
+        pool.sort(key=lambda example: len(example.tokens))
+        batches = list(_chunk(pool, batch_tokens))
+        rng.shuffle(batches)
+        yield from batches
+
+
+def tokenize(
+    rng: random.Random, example: Example, tokenizer: PreTrainedTokenizerFast
+) -> TokenizedExample:
+    """The tokens of the chat, where a context may become a sequence like that of a CTC encoder.
+
+    The encoder of a speech LM gives a frame every 80 ms: a token, the same again, or a blank. An LM
+    that has seen contexts stretched in this way, the pad token (whose embedding is zero) for the
+    blank, understands such frames once an adapter maps them to its embeddings.
+    """
+    chat = tokenizer.apply_chat_template(
+        list(example.messages), add_generation_prompt=True, tokenize=False
+    )
+    prompt = list(tokenizer.encode(chat))
+    answer = [*tokenizer.encode(example.answer), tokenizer.eos_token_id]
+    noisy = slice(0, 0)
+    is_uncased = example.context.startswith(" ")
+    if example.task == "answer" and is_uncased and rng.random() < FRAMES_SHARE:
+        start = 2  # <s><|user|>
+        end = start + len(tokenizer.encode(example.context))
+        frames = stretch(rng, prompt[start:end], tokenizer.pad_token_id)
+        prompt = [*prompt[:start], *frames, *prompt[end:]]
+        noisy = slice(start, start + len(frames))
+    return TokenizedExample(prompt + answer, len(prompt), noisy)
+
+
+def stretch(rng: random.Random, tokens: Sequence[int], blank: int) -> list[int]:
+    """Repeat some of the tokens and put blanks between them, at a random rate."""
+    most_blanks = rng.randint(0, MOST_BLANKS)
+    frames: list[int] = [blank] * rng.randint(0, most_blanks)
+    for token in tokens:
+        frames += [token] * rng.choice([1, 1, 2])
+        frames += [blank] * rng.randint(0, most_blanks)
+    return frames
+
+
+def compute_loss(model: LlamaForCausalLM, batch: Sequence[TokenizedExample], pad: int) -> Tensor:
+    """Mean cross-entropy of the answers' tokens; an example weighs as the root of its length."""
+    tokens, mask, labels = _collate(batch, pad)
+    embeddings = model.get_input_embeddings()(tokens)  # (batch, length, hidden)
+    noise = torch.zeros_like(tokens, dtype=embeddings.dtype)
+    for row, example in enumerate(batch):
+        noise[row, example.noisy] = MOST_NOISE * torch.rand(())
+    size = embeddings.detach().pow(2).mean().sqrt()
+    embeddings = embeddings + noise.unsqueeze(-1) * size * torch.randn_like(embeddings)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+        wanted = labels[:, 1:] != IGNORED
+        logits = model.lm_head(hidden[:, :-1][wanted])
+    targets = labels[:, 1:][wanted]
+    losses = F.cross_entropy(logits.float(), targets, reduction="none")
+    weights = wanted.sum(1, keepdim=True).rsqrt().expand_as(wanted)[wanted]
+    return (losses * weights).sum() / weights.sum()
+
+
+def _chunk(pool: Sequence[TokenizedExample], batch_tokens: int) -> Iterator[list[TokenizedExample]]:
+    batch: list[TokenizedExample] = []
+    for example in pool:  # shortest first: the newest is the longest
+        if batch and (len(batch) + 1) * len(example.tokens) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(example)
+    yield batch
+
+
+def _collate(batch: Sequence[TokenizedExample], pad: int) -> tuple[Tensor, Tensor, Tensor]:
+    length = max(len(example.tokens) for example in batch)
+    tokens = torch.full((len(batch), length), pad)
+    mask = torch.zeros((len(batch), length), dtype=torch.long)
+    labels = torch.full((len(batch), length), IGNORED)
+    for row, example in enumerate(batch):
+        end = len(example.tokens)
+        tokens[row, :end] = torch.tensor(example.tokens)
+        mask[row, :end] = 1
+        labels[row, example.prompt_length : end] = tokens[row, example.prompt_length : end]
+    return tokens, mask, labels

@@ -1,0 +1,120 @@
+"""What the tiny LM learns to do: write questions and answers, answer, and judge an answer."""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sdg_training.tiny.noise import mishear, strip_casing
+from sdg_training.tiny.prompts import render_messages
+from sdg_training.tiny.world import (
+    Passage,
+    Question,
+    Side,
+    load_language,
+    sample_passage,
+    sample_unanswerable,
+)
+
+Task = Literal["write_qa", "answer", "judge_qa"]
+TASKS: dict[Task, float] = {"write_qa": 0.3, "answer": 0.4, "judge_qa": 0.3}
+FEWEST_PAIRS, MOST_PAIRS = 3, 5
+MISHEARD_SHARE = 0.3  # of all contexts
+UNCASED_SHARE = 0.3
+UNANSWERABLE_SHARE = 0.1
+MOST_ERRORS = 3
+WAYS_TO_BE_WRONG = (
+    "this passage", "this passage", "another answer", "another question", "refusal",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt and its answer; ``context`` is how the user's message begins."""
+
+    task: Task
+    context: str
+    messages: tuple[dict[str, str], ...]
+    answer: str
+
+
+def sample_example(rng: random.Random, language: str, side: Side = "train") -> Example:
+    """A task on a passage as a recognizer might write it."""
+    task = rng.choices(list(TASKS), list(TASKS.values()))[0]
+    passage = sample_passage(rng, language, side=side)
+    if rng.random() < MISHEARD_SHARE:
+        passage = mishear(rng, passage, rng.randint(1, MOST_ERRORS))
+    context = strip_casing(passage.text) if rng.random() < UNCASED_SHARE else passage.text
+    if task == "write_qa":
+        return make_write_qa(context, sample_pairs(rng, passage), language)
+    if task == "answer":
+        return make_answer(context, sample_question(rng, passage, side), language)
+    question, right = sample_judged(rng, passage, side)
+    return make_judge_qa(context, question, right, language)
+
+
+def make_write_qa(context: str, pairs: Sequence[Question], language: str) -> Example:
+    answer = [{"question": pair.question, "answer": pair.answer} for pair in pairs]
+    messages = render_messages("write_qa", context=context, language=language)
+    return Example("write_qa", context, tuple(messages), json.dumps(answer, ensure_ascii=False))
+
+
+def make_answer(context: str, question: Question, language: str) -> Example:
+    messages = render_messages(
+        "answer", context=context, question=question.question, language=language
+    )
+    return Example("answer", context, tuple(messages), question.answer)
+
+
+def make_judge_qa(context: str, question: Question, right: bool, language: str) -> Example:
+    messages = render_messages(
+        "judge_qa",
+        context=context,
+        question=question.question,
+        answer=question.answer,
+        language=language,
+    )
+    return Example("judge_qa", context, tuple(messages), "yes" if right else "no")
+
+
+def sample_pairs(rng: random.Random, passage: Passage) -> tuple[Question, ...]:
+    """Some of the questions, in the order of the text."""
+    count = rng.randint(FEWEST_PAIRS, min(MOST_PAIRS, len(passage.questions)))
+    chosen = sorted(rng.sample(range(len(passage.questions)), count))
+    return tuple(passage.questions[index] for index in chosen)
+
+
+def sample_question(rng: random.Random, passage: Passage, side: Side) -> Question:
+    if rng.random() < UNANSWERABLE_SHARE:
+        return sample_unanswerable(rng, passage, side)
+    return rng.choice(passage.questions)
+
+
+def sample_judged(rng: random.Random, passage: Passage, side: Side) -> tuple[Question, bool]:
+    """A right pair half of the time, else one that is wrong in one of several ways."""
+    pair = rng.choice(passage.questions)
+    if rng.random() < 0.5:
+        return pair, True
+    kind = rng.choice(
+        ["this passage", "this passage", "another answer", "another question", "refusal"]
+    )
+    if kind == "refusal":
+        unanswerable = sample_unanswerable(rng, passage, side)
+        wrong = rng.choice([pair.question, unanswerable.question])
+        return Question(wrong, load_language(passage.language).refusal), False
+    if kind == "this passage":
+        others = [q.answer for q in passage.questions if q.answer != pair.answer]
+        return Question(pair.question, rng.choice(others)), False
+    other = _sample_other(rng, passage, side)
+    if kind == "another answer":
+        return Question(pair.question, other.answer), False
+    return other, False
+
+
+def _sample_other(rng: random.Random, passage: Passage, side: Side) -> Question:
+    """A pair of another passage whose question and answer are not of this one."""
+    while True:
+        other = rng.choice(sample_passage(rng, passage.language, side=side).questions)
+        if other.answer not in passage.text:
+            return other
