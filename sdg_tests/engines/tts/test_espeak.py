@@ -8,7 +8,7 @@ from sdg_assets.engines.base import EngineError, Failure, TTSRequest, TTSResult
 from sdg_assets.engines.tts.espeak import EspeakConfig
 
 SENTENCES = {
-    "en": "The parcel is on the table.",
+    "en-us": "The parcel is on the table.",
     "de": "Das Päckchen liegt auf dem Tisch.",
     "zh": "包裹在桌子上。",
     "hi": "पार्सल मेज़ पर है।",
