@@ -1,0 +1,77 @@
+"""What every layout's options share: a reader is its options plus a ``read`` generator.
+
+A layout is one file and one line in :mod:`sdg_assets.corpora.layouts`.
+"""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from sdg_assets.corpora.base import Reject, SourceQA, SourceUtterance
+from sdg_assets.corpora.files import absolute, expand
+from sdg_assets.corpora.splits import Split
+
+FOLDER = "folder"  # key of the validation context: what relative paths are relative to
+
+
+def _resolve(path: str, info: ValidationInfo) -> str:
+    return absolute(path, (info.context or {}).get(FOLDER, os.getcwd()))
+
+
+Location = Annotated[str, Field(min_length=1), AfterValidator(_resolve)]
+"""A local path or fsspec URL; ``{language}`` in it stands for the partition's language."""
+
+Files = Location | dict[Split, Location]
+"""A file or glob pattern, or one for each split."""
+
+
+class Layout(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="how the corpus spells a language where it is not our tag: {zh-cn: zh-CN}",
+    )
+
+    def fill(self, template: str, language: str) -> str:
+        return template.replace("{language}", self.language_names.get(language, language))
+
+    def is_of(self, tag: str | None, language: str) -> bool:
+        """Whether data of the corpus's own ``tag`` belongs to ``language``: ``en-US`` is ``en``.
+
+        Data without a tag belongs to every language of the corpus.
+        """
+        if not tag:
+            return True
+        wanted = self.language_names.get(language, language).lower().replace("_", "-")
+        tag = tag.lower().replace("_", "-")
+        return tag == wanted or tag.startswith(f"{wanted}-")
+
+    def files(self, files: Files, language: str) -> Iterator[tuple[Split | None, str]]:
+        """Each file with its split, in a fixed order.
+
+        Raises:
+            CorpusError: a path leads to no file.
+        """
+        named = files if isinstance(files, dict) else {None: files}
+        for split, path in named.items():
+            for file in expand(self.fill(path, language)):
+                yield split, file
+
+
+class SpeechLayout(Layout):
+    @abstractmethod
+    def read(self, language: str) -> Iterator[SourceUtterance | Reject]:
+        """Everything that is there: ids may repeat, and text may be missing.
+
+        A transcript whose audio is not there is a Reject with the reason ``orphan_transcript``.
+        """
+
+
+class TextQALayout(Layout):
+    @abstractmethod
+    def read(self, language: str) -> Iterator[SourceQA | Reject]:
+        """Everything that is there: ids may repeat."""

@@ -1,0 +1,146 @@
+"""From a corpus's configuration to what can be used of it, and what cannot and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sdg_assets.corpora.base import (
+    CorpusError,
+    Reject,
+    SourceQA,
+    SourceUtterance,
+    SpeechReader,
+    TextQAReader,
+)
+from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.corpora.files import is_text, printable
+from sdg_assets.corpora.layout import SpeechLayout, TextQALayout
+from sdg_assets.corpora.splits import split_name
+
+
+@dataclass(frozen=True, slots=True)
+class _SpeechReader:
+    corpus: CorpusConfig
+    layout: SpeechLayout
+
+    def read(self, language: str) -> Iterator[SourceUtterance | Reject]:
+        _check_language(self.corpus, language)
+        text_expected = self.corpus.kind == "labelled_speech"
+        seen: dict[str, str] = {}
+        for item in self.layout.read(language):
+            if isinstance(item, Reject):
+                if text_expected or item.reason != "orphan_transcript":
+                    yield _printable(item)
+                continue
+            checked = item if text_expected else _without_bad_text(item)
+            yield _reject_utterance(checked, self.corpus, seen) or checked
+            seen.setdefault(item.utterance_id, item.audio.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _TextQAReader:
+    corpus: CorpusConfig
+    layout: TextQALayout
+
+    def read(self, language: str) -> Iterator[SourceQA | Reject]:
+        _check_language(self.corpus, language)
+        seen: dict[str, str] = {}
+        for item in self.layout.read(language):
+            if isinstance(item, Reject):
+                yield _printable(item)
+                continue
+            yield _reject_qa(item, self.corpus, seen) or item
+            seen.setdefault(item.qa_id, item.source_path)
+
+
+def open_reader(corpus: CorpusConfig) -> SpeechReader | TextQAReader:
+    """
+    Raises:
+        CorpusError: the corpus is a mixture, which reads nothing itself.
+    """
+    if isinstance(corpus.reader, SpeechLayout):
+        return _SpeechReader(corpus, corpus.reader)
+    if isinstance(corpus.reader, TextQALayout):
+        return _TextQAReader(corpus, corpus.reader)
+    raise CorpusError(f"{corpus.name} is a {corpus.kind}: read its members instead")
+
+
+def open_speech_reader(corpus: CorpusConfig) -> SpeechReader:
+    """
+    Raises:
+        CorpusError: the corpus has no speech.
+    """
+    if not isinstance(corpus.reader, SpeechLayout):
+        raise CorpusError(f"{corpus.name} is a {corpus.kind} corpus: it has no audio to read")
+    return _SpeechReader(corpus, corpus.reader)
+
+
+def open_text_qa_reader(corpus: CorpusConfig) -> TextQAReader:
+    """
+    Raises:
+        CorpusError: the corpus has no questions.
+    """
+    if not isinstance(corpus.reader, TextQALayout):
+        raise CorpusError(f"{corpus.name} is a {corpus.kind} corpus: it has no questions to read")
+    return _TextQAReader(corpus, corpus.reader)
+
+
+def _check_language(corpus: CorpusConfig, language: str) -> None:
+    if not corpus.speaks(language):
+        raise CorpusError(
+            f"{corpus.name} has no language {language!r} (it has {', '.join(corpus.languages)}): "
+            "add it to `languages` in the corpus's YAML file"
+        )
+
+
+def _reject_utterance(
+    item: SourceUtterance, corpus: CorpusConfig, seen: dict[str, str]
+) -> Reject | None:
+    path = item.audio.path
+    if not is_text(f"{path}{item.speaker}{item.text}"):
+        reason, detail = "not_utf8", "its text, speaker or file name is not UTF-8: convert it"
+    elif item.utterance_id in seen:
+        first = seen[item.utterance_id]
+        reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
+    elif corpus.kind == "labelled_speech" and item.text is None:
+        reason, detail = "missing_text", "the audio is there, but no transcript of it"
+    elif corpus.kind == "labelled_speech" and not (item.text or "").strip():
+        reason, detail = "empty_text", f"its transcript in {item.text_source} is empty"
+    elif corpus.split.by == "given" and split_name(item.split) is None:
+        reason, detail = "no_split", _NO_SPLIT.format(item.split)
+    else:
+        return None
+    return _printable(Reject(item.utterance_id, reason, detail, path))
+
+
+def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Reject | None:
+    texts = {"context": item.context, "question": item.question, "answer": item.answer}
+    empty = [name for name, text in texts.items() if not text.strip()]
+    if not is_text("".join(texts.values())):
+        reason, detail = "not_utf8", "its context, question or answer is not UTF-8: convert it"
+    elif item.qa_id in seen:
+        first = seen[item.qa_id]
+        reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
+    elif empty:
+        reason, detail = f"empty_{empty[0]}", f"its {' and '.join(empty)} is empty"
+    elif corpus.split.by == "given" and split_name(item.split) is None:
+        reason, detail = "no_split", _NO_SPLIT.format(item.split)
+    else:
+        return None
+    return _printable(Reject(item.qa_id, reason, detail, item.source_path))
+
+
+_NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test; change `split.by`"
+
+
+def _without_bad_text(item: SourceUtterance) -> SourceUtterance:
+    """Where text is not expected, text that cannot be stored is no reason to lose the audio."""
+    return item if is_text(item.text or "") else replace(item, text=None, text_source=None)
+
+
+def _printable(reject: Reject) -> Reject:
+    return Reject(
+        printable(reject.item_id),
+        reject.reason,
+        printable(reject.detail),
+        printable(reject.source_path),
+    )
