@@ -8,7 +8,7 @@ commit is a *version* (a DuckLake snapshot id) that can be read again later.
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -34,10 +34,10 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _COMPACT_BELOW = 16 * 2**20  # bytes
 
 # What DuckDB says (in lower case), and what to do about it.
+_FULL = ("no space left", "disk is full", "file too large")
 _ADVICE = {
-    "no space left": "The disk is full: free some space, then run it again.",
-    "disk is full": "The disk is full: free some space, then run it again.",
-    "file too large": "The file system refuses more bytes: free some space, then run it again.",
+    **dict.fromkeys(_FULL, "The disk is full: free some space, then run it again."),
+    "disk i/o error": "The catalog's disk is full or failing: free some space, then run it again.",
     "permission denied": "Make the folder writable for this user.",
     "read-only file system": "Make the folder writable for this user.",
     "unable to connect": "Check that the catalog's server runs and that its address is right.",
@@ -125,8 +125,8 @@ class Lake:
         """The rows that agree with ``where`` (a value, or any of several), now or at ``version``.
 
         Columns have the types and, unless ``columns`` says otherwise, the order of ``TABLES``.
-        A column that a version did not have yet is null. Without ``order_by`` the order of rows
-        is unspecified.
+        A column that a version did not have yet is null, a table empty. Without ``order_by`` the
+        order of rows is unspecified.
 
         Raises:
             LakeError: there is no such table, column or version, or the lake cannot be read.
@@ -211,13 +211,15 @@ class Lake:
 
         ``action`` says in an error message what could not be done.
         """
-        with (
-            self._session(action) as session,
-            self._catalog.lock(session),
-            session.cursor() as cursor,  # closed, and so rolled back, while the lock is held
-        ):
-            cursor.execute("BEGIN")
-            yield cursor
+        with self._session(action) as session, self._catalog.lock(session):
+            try:
+                with session.cursor() as cursor:
+                    cursor.execute("BEGIN")
+                    yield cursor
+            except duckdb.Error as error:
+                if _is_full(error):
+                    _remove_orphans(session)
+                raise
 
     @contextmanager
     def _reading(self, tables: Mapping[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -363,6 +365,19 @@ def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
         cursor.execute("COMMIT")
 
 
+def _is_full(error: duckdb.Error) -> bool:
+    return any(words in str(error).lower() for words in _FULL)
+
+
+def _remove_orphans(connection: duckdb.DuckDBPyConnection) -> None:
+    """Delete the half-written files of a failed write, or the disk would stay full.
+
+    Only under the lock: the files of another write under way would be orphans as well.
+    """
+    with suppress(duckdb.Error):  # the error that led here is the one to report
+        connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)")
+
+
 def _find_schema(table: str) -> pa.Schema:
     if table not in TABLES:
         raise LakeError(f"There is no table {table!r} in the lake; there are {', '.join(TABLES)}.")
@@ -443,11 +458,18 @@ def build_condition(where: Where) -> tuple[str, list[str]]:
 
 
 def _read_version(cursor: duckdb.DuckDBPyConnection, table: str, version: int) -> str:
-    """A ``FROM`` item: the table at ``version``, with columns that it lacked then as nulls."""
+    """A ``FROM`` item: the table at ``version``, with whatever it lacked then as null."""
     source = f"lake.{table} AT (VERSION => {version:d})"
-    present = cursor.sql(f"FROM {source} LIMIT 0").columns
-    absent = [f'NULL AS "{name}"' for name in TABLES[table].names if name not in present]
-    return f"(SELECT {', '.join(['*', *absent])} FROM {source})"
+    types = _list_sql_types(cursor, TABLES[table])
+    try:
+        present = cursor.sql(f"FROM {source} LIMIT 0").columns
+    except duckdb.CatalogException:  # the version is there, but the table came later
+        present, source = [], "range(0)"
+    columns = [
+        f'"{name}"' if name in present else f'NULL::{data_type} AS "{name}"'
+        for name, data_type in types.items()
+    ]
+    return f"(SELECT {', '.join(columns)} FROM {source})"
 
 
 def _quote_names(names: Sequence[str]) -> str:
