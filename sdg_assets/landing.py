@@ -11,10 +11,11 @@ from pathlib import PurePosixPath
 
 import fsspec
 
-from sdg_assets.corpora.files import AUDIO_SUFFIXES, SIDECAR_SUFFIXES
+from sdg_assets.corpora.files import is_audio, is_ignored
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, check_partition
 
 READY_MARKER = "_READY"
+TEXT_SUFFIXES = frozenset({".txt", ".lab"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def group_files(files: Iterable[LandedFile]) -> tuple[list[LandedFolder], list[s
     groups: dict[tuple[str, str], list[LandedFile]] = {}
     for file in files:
         parts = PurePosixPath(file.path).parts
-        if len(parts) >= 3 and not any(part.startswith(".") for part in parts):
+        if len(parts) >= 3 and not any(is_ignored(part) for part in parts):
             groups.setdefault((parts[0], parts[1]), []).append(file)
     folders, problems = [], []
     for (corpus, language), members in sorted(groups.items()):
@@ -95,8 +96,8 @@ def _summarise(partition: Partition, files: Sequence[LandedFile]) -> LandedFolde
     for file in files:
         digest.update(f"{file.path}\0{file.size}\0{file.stamp}\n".encode())
     paths = [PurePosixPath(file.path) for file in files]
-    texts = {path.with_suffix("") for path in paths if path.suffix.lower() in SIDECAR_SUFFIXES}
-    audio = [path for path in paths if path.suffix.lower() in AUDIO_SUFFIXES]
+    texts = {path.with_suffix("") for path in paths if path.suffix.lower() in TEXT_SUFFIXES}
+    audio = [path for path in paths if is_audio(path.name)]
     return LandedFolder(
         partition=partition,
         files=len(files),

@@ -1,5 +1,6 @@
 """Progress of anything that takes more than a few seconds: done, total, rate, time left."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ Report = Callable[[Progress], None]
 
 def throttle(report: Report, every: float) -> Report:
     """``report``, but at most once in ``every`` seconds, and always at the end."""
-    last = 0.0
+    last = -math.inf
 
     def throttled(progress: Progress) -> None:
         nonlocal last

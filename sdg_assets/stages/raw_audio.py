@@ -1,24 +1,34 @@
 """Audio of any rate and format in; 16 kHz mono FLAC in tar shards out, one row per utterance."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from sdg_assets.audio import AudioError, DecodedAudio, decode, encode_flac, measure, source_sha256
+from sdg_assets.audio import (
+    AudioError,
+    DecodedAudio,
+    audio_sha256,
+    decode,
+    encode_flac,
+    measure,
+    source_sha256,
+)
 from sdg_assets.corpora import open_speech_reader
 from sdg_assets.corpora.base import Reject, SourceUtterance
-from sdg_assets.corpora.splits import assign_split
+from sdg_assets.corpora.splits import split_of
 from sdg_assets.progress import track
+from sdg_assets.stages.clips import preview_clips
 from sdg_assets.stages.stage import SPEECH_KINDS, StageConfig, StageResult, StageRun, stage
 from sdg_assets.stages.views import histograms, spectrograms
-from sdg_assets.storage.blobs import BlobRef, BlobStore, decode_clip
 
 SHARD_UTTERANCES = 1000
-PREVIEW_CLIPS = 3
 Row = dict[str, Any]
+Source = tuple[str, str, float | None, str]  # id, path, start and hash: the same, so is the audio
 
 
 class RawAudioConfig(StageConfig):
@@ -27,87 +37,80 @@ class RawAudioConfig(StageConfig):
     )
 
 
-@stage(
-    kinds=SPEECH_KINDS, group="audio", tools=frozenset({"duckdb", "fsspec"}), pool="audio"
-)
+@dataclass(slots=True)
+class _Intake:
+    """What became of the utterances so far."""
+
+    rows: list[Row]
+    fresh: list[Row]  # those of ``rows`` whose audio must be stored
+    rejects: list[Reject]
+
+
+@stage(kinds=SPEECH_KINDS, group="audio", tools=frozenset({"duckdb", "fsspec"}), pool="audio")
 def raw_audio(run: StageRun, config: RawAudioConfig) -> StageResult:
     """Every utterance of the corpus, decoded, resampled to 16 kHz mono and stored as FLAC.
 
     What cannot be decoded is quarantined with its reason, and the rest goes on. Audio that was
     stored before and has not changed is not decoded or stored again.
     """
-    reader = open_speech_reader(run.corpus)
-    found = list(islice(reader.read(run.language), config.limit))
-    rejects = [item for item in found if isinstance(item, Reject)]
+    found = list(islice(open_speech_reader(run.corpus).read(run.language), config.limit))
     utterances = [item for item in found if isinstance(item, SourceUtterance)]
-    stored = _stored_before(run)
-    rows: list[Row] = []
-    fresh: list[Row] = []
-    clips = _take(run, utterances, stored, rows, fresh, rejects)
+    intake = _Intake([], [], [item for item in found if isinstance(item, Reject)])
     refs = run.workspace.blobs.write_shards(
-        f"audio/{run.corpus.name}/{run.language}", clips, per_shard=SHARD_UTTERANCES
+        f"audio/{run.corpus.name}/{run.language}",
+        _take_in(run, utterances, intake),
+        per_shard=SHARD_UTTERANCES,
     )
-    for row, ref in zip(fresh, refs, strict=True):
+    for row, ref in zip(intake.fresh, refs, strict=True):
         row |= {"shard": ref.shard, "byte_offset": ref.offset, "byte_length": ref.length}
-    return StageResult(
-        rows,
-        rejects,
-        rows_in=len(found),
-        metadata={"stored_now": len(fresh), **_describe(rows, run.workspace.blobs)},
-    )
+    metadata = {"stored_now": len(intake.fresh), **_describe(run, intake.rows)}
+    return StageResult(intake.rows, intake.rejects, rows_in=len(found), metadata=metadata)
 
 
-def _stored_before(run: StageRun) -> dict[tuple[str, float | None, str], Row]:
+def _take_in(
+    run: StageRun, utterances: Sequence[SourceUtterance], intake: _Intake
+) -> Iterator[tuple[str, bytes]]:
+    """The FLAC of each utterance that is not stored yet; fills ``intake`` on the way."""
+    stored = _stored_before(run)
+    for utterance in track(utterances, run.stage, run.report, len(utterances)):
+        source = utterance.audio
+        identity = {
+            "utterance_id": utterance.utterance_id,
+            "speaker": utterance.speaker,
+            "split": split_of(utterance, run.corpus.split),
+        }
+        try:
+            digest = source_sha256(source)
+            known = stored.get((utterance.utterance_id, source.path, source.start, digest))
+            if known is not None:
+                intake.rows.append({**known, **identity})
+                continue
+            audio = decode(source, run.corpus.max_seconds, run.profile.min_seconds, digest)
+        except AudioError as error:
+            intake.rejects.append(
+                Reject(utterance.utterance_id, error.reason, error.detail, source.path)
+            )
+            continue
+        row = {**identity, **_columns(utterance, audio)}
+        intake.rows.append(row)
+        intake.fresh.append(row)
+        yield f"{utterance.utterance_id}.flac", encode_flac(audio.samples)
+
+
+def _stored_before(run: StageRun) -> dict[Source, Row]:
     if not run.materialised("raw_audio"):
         return {}
     return {
-        (row["source_path"], row["source_start"], row["source_sha256"]): row
+        (row["utterance_id"], row["source_path"], row["source_start"], row["source_sha256"]): row
         for row in run.read("raw_audio")
     }
 
 
-def _take(
-    run: StageRun,
-    utterances: Iterable[SourceUtterance],
-    stored: dict[tuple[str, float | None, str], Row],
-    rows: list[Row],
-    fresh: list[Row],
-    rejects: list[Reject],
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the clips that must be stored; fill the three lists on the way."""
-    utterances = list(utterances)
-    for utterance in track(utterances, "raw_audio", run.report, len(utterances)):
-        source = utterance.audio
-        try:
-            known = stored.get((source.path, source.start, source_sha256(source)))
-            if known is not None and known["utterance_id"] == utterance.utterance_id:
-                rows.append({**known, **_identity(run, utterance)})
-                continue
-            audio = decode(source, run.corpus.max_seconds, run.profile.min_seconds)
-        except AudioError as error:
-            rejects.append(
-                Reject(utterance.utterance_id, error.reason, error.detail, source.path)
-            )
-            continue
-        row = {**_audio_columns(utterance, audio), **_identity(run, utterance)}
-        rows.append(row)
-        fresh.append(row)
-        yield f"{utterance.utterance_id}.flac", encode_flac(audio.samples)
-
-
-def _identity(run: StageRun, utterance: SourceUtterance) -> Row:
-    return {
-        "utterance_id": utterance.utterance_id,
-        "speaker": utterance.speaker,
-        "split": assign_split(utterance, run.corpus.split),
-    }
-
-
-def _audio_columns(utterance: SourceUtterance, audio: DecodedAudio) -> Row:
+def _columns(utterance: SourceUtterance, audio: DecodedAudio) -> Row:
     measures = measure(audio.samples)
     return {
         "duration": measures.duration,
-        "audio_sha256": audio.audio_sha256,
+        "audio_sha256": audio_sha256(audio.samples),
         "level_dbfs": measures.level_dbfs,
         "peak": measures.peak,
         "silence_share": measures.silence_share,
@@ -120,12 +123,10 @@ def _audio_columns(utterance: SourceUtterance, audio: DecodedAudio) -> Row:
     }
 
 
-def _describe(rows: list[Row], blobs: BlobStore) -> dict[str, Any]:
-    clips = {
-        row["utterance_id"]: decode_clip(blobs, row) for row in rows[:PREVIEW_CLIPS]
-    }
+def _describe(run: StageRun, rows: list[Row]) -> dict[str, Any]:
     return {
         "speakers": len({row["speaker"] for row in rows if row["speaker"]}),
+        "split": dict(Counter(row["split"] for row in rows)),
         "plot": dg.MetadataValue.md(
             histograms(
                 {
@@ -135,5 +136,7 @@ def _describe(rows: list[Row], blobs: BlobStore) -> dict[str, Any]:
                 }
             )
         ),
-        "spectrograms": dg.MetadataValue.md(spectrograms(clips)),
+        "spectrograms": dg.MetadataValue.md(
+            spectrograms(preview_clips(run.workspace.blobs, rows, "utterance_id"))
+        ),
     }

@@ -249,7 +249,7 @@ def _executor(name: str, kinds: frozenset[str], build: BuildStage) -> Callable[.
         start = time.monotonic()
         result = build(run, config)
         built = time.monotonic() - start
-        table, snapshot = commit(run, config, result)
+        table, snapshot = commit(run, config, result, built)
         yield dg.Output(
             None,
             metadata=describe(result, table, snapshot, built),
@@ -283,7 +283,9 @@ def open_run(name: str, context: Any, config: StageConfig, workspace: Workspace)
     )
 
 
-def commit(run: StageRun, config: StageConfig, result: StageResult) -> tuple[pa.Table, int]:
+def commit(
+    run: StageRun, config: StageConfig, result: StageResult, seconds: float
+) -> tuple[pa.Table, int]:
     """Replace the partition's rows, its quarantine and its record, all in one transaction."""
     table = _table(run.stage, [{**run.where, **row} for row in result.rows])
     quarantine = _table(
@@ -307,6 +309,7 @@ def commit(run: StageRun, config: StageConfig, result: StageResult) -> tuple[pa.
                 **run.where,
                 "stage": run.stage,
                 "rows": table.num_rows,
+                "seconds": seconds,
                 "configuration": json.dumps(config.model_dump(), sort_keys=True, default=str),
                 "code_version": CODE_VERSION,
                 "run_id": run.run_id,

@@ -9,7 +9,7 @@ from pydantic import Field
 from sdg_assets.corpora import open_text_qa_reader
 from sdg_assets.corpora.base import Reject, SourceQA
 from sdg_assets.corpora.files import sha256_of
-from sdg_assets.corpora.splits import assign_passage_split
+from sdg_assets.corpora.splits import split_of
 from sdg_assets.stages.stage import StageConfig, StageResult, StageRun, stage
 from sdg_assets.stages.views import histograms
 
@@ -33,7 +33,7 @@ def text_qa(run: StageRun, config: TextQAConfig) -> StageResult:
         {
             "qa_id": item.qa_id,
             "passage_id": item.passage_id,
-            "split": assign_passage_split(item, run.corpus.split),
+            "split": split_of(item, run.corpus.split),
             "context": item.context,
             "question": item.question,
             "answer": item.answer,

@@ -6,7 +6,6 @@ import dagster as dg
 
 from sdg_assets.corpora import open_speech_reader
 from sdg_assets.corpora.base import Reject, SourceUtterance
-from sdg_assets.quality.speech_text import tidy_transcript
 from sdg_assets.stages.stage import StageConfig, StageResult, StageRun, stage
 from sdg_assets.stages.views import histograms
 
@@ -22,7 +21,10 @@ class TranscriptsConfig(StageConfig):
     tools=frozenset({"duckdb"}),
 )
 def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
-    """One human transcript per utterance; an utterance without one is quarantined."""
+    """One human transcript for each utterance of `raw_audio`.
+
+    Text whose audio was quarantined is left out; audio without text was quarantined there.
+    """
     audio = run.read("raw_audio", ["utterance_id", "source_path", "duration"])
     texts = {
         item.utterance_id: item
@@ -33,39 +35,38 @@ def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
     rejects: list[Reject] = []
     for utterance in audio:
         source = texts.get(utterance["utterance_id"])
-        text = tidy_transcript(source.text) if source and source.text else ""
-        if source and text:
-            rows.append(
-                {
-                    "utterance_id": source.utterance_id,
-                    "text": text,
-                    "text_source": source.text_source,
-                }
-            )
-        else:
+        if source is None or source.text is None:
             rejects.append(
                 Reject(
                     utterance["utterance_id"],
-                    "missing_transcript",
-                    "the audio is there, but its transcript is missing or empty",
+                    "transcript_gone",
+                    "its transcript was there when the audio was read and is not now: "
+                    "materialise raw_audio again",
                     utterance["source_path"],
                 )
             )
-    seconds = {u["utterance_id"]: u["duration"] for u in audio}
-    rates = [len(row["text"]) / seconds[row["utterance_id"]] for row in rows]
+            continue
+        text = " ".join(source.text.split())
+        rows.append(
+            {
+                "utterance_id": source.utterance_id,
+                "text": text,
+                "text_source": source.text_source,
+                "seconds": utterance["duration"],
+            }
+        )
+    plot = histograms(
+        {
+            "characters": [len(row["text"]) for row in rows],
+            "characters per second": [len(row["text"]) / row.pop("seconds") for row in rows],
+        }
+    )
     return StageResult(
         rows,
         rejects,
         rows_in=len(audio),
         metadata={
             "characters": sum(len(row["text"]) for row in rows),
-            "plot": dg.MetadataValue.md(
-                histograms(
-                    {
-                        "characters": [len(row["text"]) for row in rows],
-                        "characters per second": rates,
-                    }
-                )
-            ),
+            "plot": dg.MetadataValue.md(plot),
         },
     )

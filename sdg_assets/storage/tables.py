@@ -165,6 +165,7 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
         *_PARTITION,
         ("stage", pa.string()),
         ("rows", pa.int64()),
+        ("seconds", pa.float64()),  # to build it; not to commit it
         ("configuration", pa.string()),  # JSON
         ("code_version", pa.string()),
         ("run_id", pa.string()),
