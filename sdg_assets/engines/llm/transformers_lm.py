@@ -253,6 +253,7 @@ def _pick_dtype(dtype: str, device: str) -> str:
 
 
 def _load(config: TransformersConfig, device: str, dtype: str) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = _find_source(config.model)
@@ -262,7 +263,7 @@ def _load(config: TransformersConfig, device: str, dtype: str) -> tuple[Any, Any
             source, revision=config.revision, dtype=dtype
         )
         model.to(device)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise EngineError(
             f"cannot load the language model {source!r} on device {device!r}: {error}\n"
             "Give a folder with a causal LM and its tokenizer (`save_pretrained`), a name on the "
