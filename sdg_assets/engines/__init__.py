@@ -6,16 +6,19 @@ configuration in one of the unions below registers it. Two or more of a kind are
 """
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Annotated, TypeVar, cast
+
+from pydantic import Field
 
 from sdg_assets.engines.asr.openai_whisper import OpenAIWhisperConfig
 from sdg_assets.engines.base import ASREngine, LLMEngine, TTSEngine
 from sdg_assets.engines.config import EngineConfig
+from sdg_assets.engines.llm.openai_compatible import OpenAICompatibleConfig
 from sdg_assets.engines.llm.transformers_lm import TransformersConfig
 from sdg_assets.engines.tts.espeak import EspeakConfig
 
 ASRConfig = OpenAIWhisperConfig
-LLMConfig = TransformersConfig
+LLMConfig = Annotated[TransformersConfig | OpenAICompatibleConfig, Field(discriminator="backend")]
 TTSConfig = EspeakConfig
 
 Engine = TypeVar("Engine")

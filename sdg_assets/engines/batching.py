@@ -32,17 +32,18 @@ def run_in_chunks(
     waiting.sort(key=lambda pair: length(pair[1]))
     for start in range(0, len(waiting), size):
         chunk = waiting[start : start + size]
-        outputs = _run_timed(run, [item for _, item in chunk])
+        outputs = run_timed(run, [item for _, item in chunk])
         results.update(zip((index for index, _ in chunk), outputs, strict=True))
     return [results[index] for index in range(len(inputs))]
 
 
-def _run_timed(
+def run_timed(
     run: Callable[[list[Input]], Iterable[Result | Failure]], chunk: list[Input]
 ) -> list[Result | Failure]:
+    """What ``run`` returns, each result with its equal share of the wall time."""
     started = time.perf_counter()
     outputs = list(run(chunk))
-    seconds = (time.perf_counter() - started) / len(chunk)
+    seconds = (time.perf_counter() - started) / max(len(chunk), 1)
     return [
         output
         if isinstance(output, Failure)

@@ -5,7 +5,6 @@ warped logits and the largest wins, which draws from exactly the softmax distrib
 therefore gets the same answer alone and in any batch (up to float error in the logits).
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from sdg_assets.engines.base import (
 from sdg_assets.engines.batching import run_in_chunks
 from sdg_assets.engines.config import TINY_WORLD, EngineConfig, name_model, pick_device
 from sdg_assets.engines.files import hash_folder
+from sdg_assets.engines.seeds import combine_seeds
 
 if TYPE_CHECKING:
     import torch
@@ -220,12 +220,6 @@ class GumbelNoise:
         for row, generator in zip(noise, self._generators, strict=True):
             row.exponential_(generator=generator)
         return scores - noise.clamp_min_(torch.finfo(torch.float32).tiny).log_()
-
-
-def combine_seeds(*seeds: int) -> int:
-    """One 63-bit seed: unlike a sum, (1, 2) and (2, 1) differ."""
-    digest = hashlib.sha256(repr(seeds).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def merge_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
