@@ -107,7 +107,7 @@ def decode(
         digest = sha256 or _sha256(file)
     if not np.isfinite(mono).all():
         raise AudioError("non_finite_samples", f"{source.path} has NaN or infinite samples")
-    samples = _within_full_scale(_resample(mono, rate))
+    samples = _within_full_scale(resample(mono, rate))
     if len(samples) < min_seconds * RATE:
         raise AudioError(
             "too_short", f"{source.path}: {len(samples) / RATE:.3f} s is under {min_seconds} s"
@@ -123,6 +123,13 @@ def source_sha256(source: AudioSource) -> str:
     """
     with _open_source(source) as file:
         return _sha256(file)
+
+
+def resample(samples: Samples, rate: int) -> Samples:
+    """Mono samples at ``rate`` Hz as 16 kHz; may overshoot full scale a little."""
+    if rate == RATE:
+        return samples
+    return cast(Samples, soxr.resample(samples, rate, RATE, quality="HQ"))
 
 
 def encode_flac(samples: Samples) -> bytes:
@@ -341,10 +348,6 @@ def _missing_ogg_bytes(file: BinaryIO) -> int:
         return 27 - len(page)
     segments = page[27 : 27 + page[26]]
     return 27 + page[26] + sum(segments) - len(page)
-
-
-def _resample(mono: Samples, rate: int) -> Samples:
-    return mono if rate == RATE else cast(Samples, soxr.resample(mono, rate, RATE, quality="HQ"))
 
 
 def _within_full_scale(samples: Samples) -> Samples:

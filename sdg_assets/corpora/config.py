@@ -157,7 +157,7 @@ def _repeated(names: tuple[str, ...]) -> str | None:
 
 def _layouts(base: type[Layout]) -> dict[str, type[Layout]]:
     """Layout names and classes of the registry, those derived from ``base``."""
-    classes = get_args(AnyLayout) or (AnyLayout,)
+    classes = get_args(AnyLayout)
     return {c.model_fields["layout"].default: c for c in classes if issubclass(c, base)}
 
 

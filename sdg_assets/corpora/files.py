@@ -169,6 +169,9 @@ def read_json_lines(path: str) -> Iterator[tuple[str, dict[str, Any]] | Reject]:
         if not line.strip():
             continue
         place = f"{name}:{number}"
+        if not is_text(line):
+            yield Reject(place, "not_utf8", f"line {number} is not UTF-8: convert the file", path)
+            continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -32,6 +32,7 @@ def safe_id(name: str) -> str:
 
 def passage_id(text: str) -> str:
     """The same for texts that differ only in case, white space or Unicode form."""
+    text = text.replace("\ufeff", "")
     return _digest(" ".join(unicodedata.normalize("NFKC", text).casefold().split()))
 
 

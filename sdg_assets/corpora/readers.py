@@ -31,8 +31,8 @@ class _SpeechReader:
                 if text_expected or item.reason != "orphan_transcript":
                     yield _printable(item)
                 continue
-            checked = item if text_expected else _without_bad_text(item)
-            yield _reject_utterance(checked, self.corpus, seen) or checked
+            item = _tidy_utterance(item, text_expected)
+            yield _reject_utterance(item, self.corpus, seen) or item
             seen.setdefault(item.utterance_id, item.audio.path)
 
 
@@ -48,6 +48,7 @@ class _TextQAReader:
             if isinstance(item, Reject):
                 yield _printable(item)
                 continue
+            item = _tidy_qa(item)
             yield _reject_qa(item, self.corpus, seen) or item
             seen.setdefault(item.qa_id, item.source_path)
 
@@ -132,9 +133,27 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
 _NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test; change `split.by`"
 
 
-def _without_bad_text(item: SourceUtterance) -> SourceUtterance:
+def _tidy_utterance(item: SourceUtterance, text_expected: bool) -> SourceUtterance:
     """Where text is not expected, text that cannot be stored is no reason to lose the audio."""
-    return item if is_text(item.text or "") else replace(item, text=None, text_source=None)
+    if item.text is None:
+        return item
+    if not text_expected and not is_text(item.text):
+        return replace(item, text=None, text_source=None)
+    return replace(item, text=_tidy(item.text))
+
+
+def _tidy_qa(item: SourceQA) -> SourceQA:
+    return replace(
+        item,
+        context=_tidy(item.context),
+        question=_tidy(item.question),
+        answer=_tidy(item.answer),
+    )
+
+
+def _tidy(text: str) -> str:
+    """Without byte order marks, which texts that were pasted together have inside (XQuAD)."""
+    return text.replace("\ufeff", "").strip()
 
 
 def _printable(reject: Reject) -> Reject:
