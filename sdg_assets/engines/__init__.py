@@ -5,8 +5,7 @@ configuration in one of the unions below registers it. Two or more of a kind are
 ``backend``.
 """
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,29 +15,28 @@ from sdg_assets.engines.config import EngineConfig
 from sdg_assets.engines.llm.openai_compatible import OpenAICompatibleConfig
 from sdg_assets.engines.llm.transformers_lm import TransformersConfig
 from sdg_assets.engines.tts.espeak import EspeakConfig
+from sdg_assets.engines.tts.piper import PiperConfig
 
 ASRConfig = OpenAIWhisperConfig
 LLMConfig = Annotated[TransformersConfig | OpenAICompatibleConfig, Field(discriminator="backend")]
-TTSConfig = EspeakConfig
+TTSConfig = Annotated[EspeakConfig | PiperConfig, Field(discriminator="backend")]
 
-Engine = TypeVar("Engine")
-
-_started: dict[tuple[type[EngineConfig], str], object] = {}
+_started: dict[tuple[type[EngineConfig], str], Any] = {}
 
 
 def open_asr(config: ASRConfig) -> ASREngine:
     """The engine for ``config``; each model is loaded once per process."""
-    return _start_once(config, config.start)
+    return _start_once(config)
 
 
 def open_llm(config: LLMConfig) -> LLMEngine:
     """The engine for ``config``; each model is loaded once per process."""
-    return _start_once(config, config.start)
+    return _start_once(config)
 
 
 def open_tts(config: TTSConfig) -> TTSEngine:
     """The engine for ``config``; each model is loaded once per process."""
-    return _start_once(config, config.start)
+    return _start_once(config)
 
 
 def close_engines() -> None:
@@ -46,8 +44,8 @@ def close_engines() -> None:
     _started.clear()
 
 
-def _start_once(config: EngineConfig, start: Callable[[], Engine]) -> Engine:
+def _start_once(config: EngineConfig) -> Any:
     key = (type(config), config.model_dump_json())
     if key not in _started:
-        _started[key] = start()
-    return cast(Engine, _started[key])
+        _started[key] = config.start()
+    return _started[key]

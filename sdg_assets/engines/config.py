@@ -1,16 +1,26 @@
 """What the configuration of every engine has in common."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 TINY_WORLD = "tiny-world"  # the word for the project's own embedded model
 
 
-class EngineConfig(BaseModel):
-    """Base of each backend's configuration; its ``start()`` loads the model."""
+class EngineConfig(BaseModel, ABC):
+    """Base of each backend's configuration."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @abstractmethod
+    def start(self) -> Any:
+        """Load the model: the engine that this describes.
+
+        Raises:
+            EngineError: it cannot work as configured.
+        """
 
 
 def pick_device(device: str) -> str:
