@@ -18,40 +18,26 @@ from pydantic import (
 )
 
 from sdg_assets.corpora.base import CorpusError
+from sdg_assets.corpora.keys import (
+    ALL_LANGUAGES,
+    LANGUAGE_TAG,
+    check_corpus_name,
+    check_language_tag,
+)
 from sdg_assets.corpora.layout import FOLDER, Layout, SpeechLayout, TextQALayout
 from sdg_assets.corpora.layouts import AnyLayout
 from sdg_assets.corpora.splits import SplitRule
 
 Kind = Literal["labelled_speech", "unlabelled_speech", "text_qa", "mixture"]
-ALL_LANGUAGES = "mul"  # ISO 639's "multiple languages": of a mixture, all of its members' together
-
 _TEXT_GROUPS = ("passage", "given")
 _SPEECH_GROUPS = ("speaker", "utterance", "given")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_LANGUAGE = re.compile(
-    r"[a-z]{2,3}(-[a-z]{4})?(-([a-z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*"
-)
 
 
-def validate_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} is not a corpus name: use a-z, 0-9, _ and -, "
-            "beginning with a letter or a digit"
-        )
-    return name
-
-
-def validate_language(tag: str) -> str:
-    """
-    Raises:
-        ValueError: not a BCP-47 tag in lower case; says what to write instead where it can.
-    """
-    if _LANGUAGE.fullmatch(tag):
-        return tag
+def _check_language(tag: str) -> str:
     likely = tag.strip().lower().replace("_", "-")
-    instead = f"write {likely!r}" if _LANGUAGE.fullmatch(likely) else "write one such as 'de'"
-    raise ValueError(f"{tag!r} is not a BCP-47 language tag in lower case: {instead}")
+    if tag != likely and LANGUAGE_TAG.fullmatch(likely):
+        raise ValueError(f"{tag!r} is not a BCP-47 tag in lower case: write {likely!r}")
+    return check_language_tag(tag)
 
 
 def _explain_bare_no(tag: Any) -> Any:
@@ -60,8 +46,8 @@ def _explain_bare_no(tag: Any) -> Any:
     return tag
 
 
-Name = Annotated[str, AfterValidator(validate_name)]
-Language = Annotated[str, AfterValidator(validate_language), BeforeValidator(_explain_bare_no)]
+Name = Annotated[str, AfterValidator(check_corpus_name)]
+Language = Annotated[str, AfterValidator(_check_language), BeforeValidator(_explain_bare_no)]
 
 
 def _default_split(fields: dict[str, Any]) -> SplitRule:

@@ -1,5 +1,6 @@
 """Local paths and fsspec URLs alike: resolve, list, open, and read line by line."""
 
+import hashlib
 import io
 import json
 import os
@@ -79,6 +80,15 @@ def open_binary(path: str, compression: str | None = None) -> BinaryIO:
     """
     system, name = _filesystem(path)
     return cast(BinaryIO, system.open(name, "rb", compression=compression))
+
+
+def sha256_of(path: str) -> str | None:
+    """Of a whole file; None for what is not a file (a Hugging Face data set)."""
+    system, name = _filesystem(path)
+    if not system.isfile(name):
+        return None
+    with open_binary(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def walk_files(root: str) -> Iterator[str]:

@@ -6,8 +6,7 @@ package is an optional extra.
 
 import os
 from collections.abc import Iterator
-from itertools import count
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -16,7 +15,7 @@ from sdg_assets.corpora.files import absolute
 from sdg_assets.corpora.ids import passage_id, question_id, safe_id, utterance_id
 from sdg_assets.corpora.jsonl_qa import Passage, PlainQuestion, make_qa
 from sdg_assets.corpora.layout import FOLDER, Layout, SpeechLayout, TextQALayout
-from sdg_assets.corpora.rows import Columns, Row, parse_row, require_columns
+from sdg_assets.corpora.rows import Columns, Row, parse_row
 from sdg_assets.corpora.splits import Split, split_name
 from sdg_assets.corpora.squad import SquadQuestion, make_squad_qa
 
@@ -41,28 +40,40 @@ class _DataSet(Layout):
         default_factory=dict, description="what the data set calls each split; by default all"
     )
 
-    def _tables(self, language: str) -> Iterator[tuple[str, Any]]:
-        """Name and streaming table of each split.
+    def _read_rows(
+        self, columns: Columns, language: str
+    ) -> Iterator[tuple[Values, str, str, Split | None]]:
+        """Cells by role, ``data set/split``, ``data set/split/row number`` and our split.
 
         Raises:
-            CorpusError: the data set cannot be opened, or has no such split.
+            CorpusError: the data set cannot be opened or read, or has no such split or column.
         """
         path = self.fill(self.path, language)
         config = self.fill(self.config, language) if self.config else None
         tables = _open(path, config, self.revision)
-        for name in self.splits.values() or sorted(tables):
+        ours = {theirs: split for split, theirs in self.splits.items()}
+        for name in ours or sorted(tables):
             if name not in tables:
                 raise CorpusError(
                     f"{path} has no split {name!r} (it has {', '.join(tables)}): correct `splits`"
                 )
-            yield name, tables[name]
-
-    def _split(self, name: str) -> Split | None:
-        ours = {theirs: split for split, theirs in self.splits.items()}
-        return ours.get(name) or split_name(name)
+            where = f"{path}/{name}"
+            found = columns.find(_column_names(tables[name]), where)
+            for number, values in enumerate(_read_cells(tables[name], found, where)):
+                if self.is_of(values.pop("language", None), language):
+                    yield values, where, f"{where}/{number:08d}", ours.get(name) or split_name(name)
 
 
 class SpeechColumns(Columns):
+    usual: ClassVar = {
+        "audio": ("audio", "speech", "file"),
+        "id": ("id", "utterance_id", "utt_id", "segment_id", "audio_id"),
+        "text": ("text", "sentence", "transcription", "transcript", "normalized_text"),
+        "speaker": ("speaker_id", "speaker", "client_id"),
+        "language": ("locale", "language", "lang"),
+    }
+    required: ClassVar = ("audio",)
+
     audio: str | None = None
     id: str | None = Field(
         default=None, description="must be unique: FLEURS, whose `id` is a sentence's, needs `path`"
@@ -72,15 +83,6 @@ class SpeechColumns(Columns):
     language: str | None = None
 
 
-_USUAL_SPEECH = {
-    "audio": ("audio", "speech", "file"),
-    "id": ("id", "utterance_id", "utt_id", "segment_id", "audio_id"),
-    "text": ("text", "sentence", "transcription", "transcript", "normalized_text"),
-    "speaker": ("speaker_id", "speaker", "client_id"),
-    "language": ("locale", "language", "lang"),
-}
-
-
 class HuggingFace(_DataSet, SpeechLayout):
     """Speech; columns are found by their usual names."""
 
@@ -88,13 +90,8 @@ class HuggingFace(_DataSet, SpeechLayout):
     columns: SpeechColumns = SpeechColumns()
 
     def read(self, language: str) -> Iterator[SourceUtterance | Reject]:
-        for name, table in self._tables(language):
-            where = f"{self.fill(self.path, language)}/{name}"
-            found = self.columns.find(_USUAL_SPEECH, _column_names(table), where)
-            require_columns(found, ["audio"], where)
-            for number, values in zip(count(), _rows(table, found, where)):
-                if self.is_of(values.get("language"), language):
-                    yield _make_utterance(values, f"{where}/{number:08d}", self._split(name), where)
+        for values, where, place, split in self._read_rows(self.columns, language):
+            yield _make_utterance(values, place, split, where)
 
 
 class _Clip(Row):
@@ -117,14 +114,13 @@ def _make_utterance(
     row = parse_row(_Speech, values, place, where)
     if isinstance(row, Reject):
         return row
-    clip = row.audio
-    if clip.bytes is None and not clip.path:
+    data, path = row.audio.bytes, row.audio.path
+    if data is None and not path:
         return Reject(place, "missing_audio", "the row has neither audio bytes nor a path", where)
-    source = clip.path if clip.bytes is None and clip.path else f"{where}/{clip.path or place}"
-    fallback = utterance_id(clip.path) if clip.path else safe_id("/".join(place.split("/")[-2:]))
+    name = safe_id(row.id) if row.id else utterance_id(path or "/".join(place.split("/")[-2:]))
     return SourceUtterance(
-        utterance_id=safe_id(row.id) if row.id else fallback,
-        audio=AudioSource(source, data=clip.bytes),
+        utterance_id=name,
+        audio=AudioSource(path, None) if path and data is None else AudioSource(place, data),
         speaker=row.speaker or None,
         split=split,
         text=row.text,
@@ -133,20 +129,20 @@ def _make_utterance(
 
 
 class QAColumns(Columns):
+    usual: ClassVar = {
+        "context": ("context", "passage", "paragraph"),
+        "question": ("question", "query"),
+        "answer": ("answers", "answer"),
+        "id": ("id", "question_id", "qa_id"),
+        "language": ("language", "lang", "locale"),
+    }
+    required: ClassVar = ("context", "question", "answer")
+
     context: str | None = None
     question: str | None = None
     answer: str | None = None
     id: str | None = None
     language: str | None = None
-
-
-_USUAL_QA = {
-    "context": ("context", "passage", "paragraph"),
-    "question": ("question", "query"),
-    "answer": ("answers", "answer"),
-    "id": ("id", "question_id", "qa_id"),
-    "language": ("language", "lang", "locale"),
-}
 
 
 class HuggingFaceQA(_DataSet, TextQALayout):
@@ -156,14 +152,8 @@ class HuggingFaceQA(_DataSet, TextQALayout):
     columns: QAColumns = QAColumns()
 
     def read(self, language: str) -> Iterator[SourceQA | Reject]:
-        for name, table in self._tables(language):
-            where = f"{self.fill(self.path, language)}/{name}"
-            found = self.columns.find(_USUAL_QA, _column_names(table), where)
-            require_columns(found, ["context", "question", "answer"], where)
-            for number, values in zip(count(), _rows(table, found, where)):
-                if self.is_of(values.get("language"), language):
-                    place = f"{where}/{number:08d}"
-                    yield _make_qa(values, place, self._split(name), where, language)
+        for values, where, place, split in self._read_rows(self.columns, language):
+            yield _make_qa(values, place, split, where, language)
 
 
 def _make_qa(
@@ -230,7 +220,7 @@ def _column_names(table: Any) -> list[str]:
     return list(table.column_names or next(iter(table), {}))
 
 
-def _rows(table: Any, columns: dict[str, str], where: str) -> Iterator[Values]:
+def _read_cells(table: Any, columns: dict[str, str], where: str) -> Iterator[Values]:
     """Cells by role. Only the columns in use are read, and audio is not decoded."""
     import datasets
 

@@ -1,7 +1,7 @@
 """Rows of other people's files, checked where they come in."""
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,21 +29,21 @@ def parse_row(model: type[AnyRow], value: object, item_id: str, path: str) -> An
 
 
 class Columns(BaseModel):
-    """Names of columns; one that is not given is looked for under its usual names."""
+    """Names of columns by role; one that is not given is looked for under its usual names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def find(
-        self, usual: dict[str, tuple[str, ...]], present: Iterable[str], where: str
-    ) -> dict[str, str]:
+    usual: ClassVar[Mapping[str, tuple[str, ...]]]
+    required: ClassVar[tuple[str, ...]]
+
+    def find(self, present: Sequence[str], where: str) -> dict[str, str]:
         """The column of each role that has one.
 
         Raises:
-            CorpusError: a column that was named is not there.
+            CorpusError: a column that was named is not there, or a required one is not found.
         """
-        present = list(present)
         found: dict[str, str] = {}
-        for role, names in usual.items():
+        for role, names in self.usual.items():
             named = getattr(self, role)
             if named is not None and named not in present:
                 raise CorpusError(
@@ -53,17 +53,9 @@ class Columns(BaseModel):
             column = named or next((name for name in names if name in present), None)
             if column is not None:
                 found[role] = column
+            elif role in self.required:
+                raise CorpusError(
+                    f"{where} has no column {' or '.join(names)}; it has {', '.join(present)}: "
+                    f"name the right one in `columns.{role}`"
+                )
         return found
-
-
-def require_columns(found: dict[str, str], roles: Iterable[str], where: str) -> None:
-    """
-    Raises:
-        CorpusError: a role has no column.
-    """
-    for role in roles:
-        if role not in found:
-            raise CorpusError(
-                f"{where} has no column for the {role} under its usual names: "
-                f"name it in `columns.{role}`"
-            )

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,21 +10,23 @@ from sdg_assets.corpora.base import AudioSource, CorpusError, Reject, SourceUtte
 from sdg_assets.corpora.files import absolute, exists, is_missing, is_text, parent, read_lines
 from sdg_assets.corpora.ids import safe_id, utterance_id
 from sdg_assets.corpora.layout import Files, Location, SpeechLayout
-from sdg_assets.corpora.rows import Columns, require_columns
+from sdg_assets.corpora.rows import Columns
 from sdg_assets.corpora.splits import Split, split_name
 
-_USUAL = {
-    "audio": ("path", "audio", "file", "file_name", "audio_path", "audio_filepath", "wav"),
-    "id": ("utt_id", "utterance_id", "id"),
-    "text": ("sentence", "reference", "text", "transcript", "transcription"),
-    "speaker": ("client_id", "speaker", "speaker_id"),
-    "language": ("locale", "language", "lang"),
-    "split": ("split",),
-}
 _QUOTING_DELIMITERS = frozenset(",;")  # with tabs, quotation marks are part of the text
 
 
 class TsvColumns(Columns):
+    usual: ClassVar = {
+        "audio": ("path", "audio", "file", "file_name", "audio_path", "audio_filepath", "wav"),
+        "id": ("utt_id", "utterance_id", "id"),
+        "text": ("sentence", "reference", "text", "transcript", "transcription"),
+        "speaker": ("client_id", "speaker", "speaker_id"),
+        "language": ("locale", "language", "lang"),
+        "split": ("split",),
+    }
+    required: ClassVar = ("audio",)
+
     audio: str | None = None
     id: str | None = None
     text: str | None = None
@@ -57,8 +59,7 @@ class Tsv(SpeechLayout):
         _, header = next(rows, (0, None))
         if not isinstance(header, list) or not is_text("".join(header)):
             raise CorpusError(f"{path} needs a first line, in UTF-8, that names the columns")
-        found = self.columns.find(_USUAL, header, path)
-        require_columns(found, ["audio"], path)
+        found = self.columns.find(header, path)
         folder = self._folder(path, language)
         for number, cells in rows:
             place = f"{path.rpartition('/')[2]}:{number}"
