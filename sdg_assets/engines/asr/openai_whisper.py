@@ -5,6 +5,7 @@ the rest as it always does (segments, temperature fallback, later windows), and 
 window handed over instead of decoding it. So a result is what ``transcribe`` alone would give.
 """
 
+import math
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -224,11 +225,18 @@ class OpenAIWhisper:
                 no_speech_threshold=config.no_speech_threshold,
                 condition_on_previous_text=config.condition_on_previous_text,
             )
+        segments = tuple(_read_segment(segment) for segment in found["segments"])
+        if not all(math.isfinite(segment.avg_logprob) for segment in segments):
+            return Failure(
+                "broken_output",
+                "the model's probabilities are not finite: its weights are broken, or half "
+                "precision is too small for them",
+            )
         detected = _FROM_WHISPER.get(found["language"], found["language"])
         return ASRResult(
             text=found["text"].strip(),
             language=item.given_language or detected,
-            segments=tuple(_read_segment(segment) for segment in found["segments"]),
+            segments=segments,
             usage=Usage(audio_seconds=len(item.audio) / ASR_RATE),
         )
 

@@ -201,6 +201,15 @@ def test_digital_silence_is_a_result_not_a_failure(checkpoint):
     assert isinstance(result, ASRResult)
 
 
+def test_broken_weights_are_not_a_transcript(checkpoint, tmp_path):
+    broken = torch.load(checkpoint)
+    broken["model_state_dict"]["decoder.ln.weight"][0] = torch.nan
+    torch.save(broken, tmp_path / "broken.pt")
+    result = start(tmp_path / "broken.pt").transcribe([ASRRequest(make_noise(1), "en")])[0]
+    assert isinstance(result, Failure)
+    assert result.reason == "broken_output"
+
+
 def test_fingerprint_follows_what_changes_the_output(checkpoint, tmp_path):
     first = start(checkpoint).fingerprint
     moved = tmp_path / "elsewhere" / checkpoint.name
