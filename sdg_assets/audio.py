@@ -37,11 +37,12 @@ _BLOCK = 1 << 16  # frames decoded at once
 _UNKNOWN_FRAMES = 1 << 62  # libsndfile's frame count of a FLAC file that was written to a pipe
 _UNKNOWN_BYTES = 0x7FFF0000  # sizes from here on mean "not known yet" in WAV written to a pipe
 _SEGMENT_SLACK = 0.1  # seconds that a manifest's rounded times may reach past the end
-_MP3_SLACK = 4608  # frames: encoder delay and padding, counted by some headers and not by others
+_MP3_SLACK = 2304  # frames: encoder delay and padding, counted by some headers and not by others
 _HEADER_BYTES = 4096  # a recognised file that cannot be opened and is smaller lost its header
 _MAX_CHUNKS = 1000
 _SAMPLE_CHUNK = {b"RIFF": (b"data", "<"), b"RIFX": (b"data", ">"), b"FORM": (b"SSND", ">")}
 _MAX_OGG_PAGE = 65_307
+_MP3_TAIL = 8192  # bytes of tags that may follow the audio
 _MP3_COUNT = re.compile(rb"Xing|Info|VBRI")  # tags that hold the number of frames
 _CONTAINERS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"caff")
 
@@ -252,6 +253,8 @@ def _read_mono(
         raise _explain_broken(file, source.path, error.error_string) from error
     if len(mono) > limit:
         raise _too_long(source.path, len(mono) / rate, max_seconds)
+    if wanted is None and sound.format == "MP3":
+        _refuse_unread_mp3(file, source.path)
     if wanted is None and first + len(mono) < _promised_frames(sound, file):
         raise AudioError(
             "truncated_audio",
@@ -282,6 +285,18 @@ def _read_blocks(sound: soundfile.SoundFile, frames: int) -> Samples:
         blocks.append(block.mean(axis=1))
         left -= len(block)
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def _refuse_unread_mp3(file: BinaryIO, path: str) -> None:
+    """libsndfile stops where it guessed the end of an MP3 of variable bit rate without a count."""
+    read = file.tell()
+    unread = file.seek(0, io.SEEK_END) - read
+    if unread > _MP3_TAIL + 0.1 * read:
+        raise AudioError(
+            "unreadable",
+            f"{path} is an MP3 whose header does not tell its length, and {unread} bytes of it "
+            "would be lost: convert it to flac",
+        )
 
 
 def _promised_frames(sound: soundfile.SoundFile, file: BinaryIO) -> int:

@@ -25,7 +25,7 @@ def _check_pattern(pattern: str) -> str:
         groups = set(re.compile(pattern).groupindex)
     except re.error as error:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
-    if not groups or groups - _GROUPS:
+    if pattern and (not groups or groups - _GROUPS):
         raise ValueError(
             f"{pattern!r} has the named groups {sorted(groups)}: write some of "
             "(?P<speaker>...), (?P<split>...), (?P<text>...)"
