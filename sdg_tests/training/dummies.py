@@ -1,0 +1,90 @@
+"""A tokenizer, recordings and tables of examples for tests."""
+
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """One token per byte, so that it speaks every language; padding is the end token."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({char: id_ for id_, char in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        pad_token="</s>",
+        additional_special_tokens=["<|user|>", "<|assistant|>"],
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def noise(seconds: float, seed: int) -> NDArray[np.float32]:
+    """A recording like no other: noise in a band of its own, at 16 kHz."""
+    generator = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(generator.normal(size=int(seconds * 16_000)))
+    frequencies = np.linspace(0, 8_000, len(spectrum))
+    spectrum[np.abs(frequencies - generator.uniform(300, 7_000)) > 300] *= 0.05
+    samples = np.fft.irfft(spectrum, int(seconds * 16_000))
+    return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
+
+
+def encode_flac(samples: NDArray[np.float32], rate: int = 16_000) -> bytes:
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, format="FLAC", subtype="PCM_16")
+    return stream.getvalue()
+
+
+def write_examples(
+    folder: Path, recordings: Sequence[bytes], rows: Sequence[Mapping[str, Any]]
+) -> pa.Table:
+    """A tar shard of ``recordings`` under ``folder``, and the table of examples about them.
+
+    Args:
+        rows: what differs from the defaults; ``recording`` is the recording's index.
+    """
+    places = []
+    with tarfile.open(folder / "shard.tar", "w") as archive:
+        for index, content in enumerate(recordings):
+            member = tarfile.TarInfo(f"{index}.flac")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+            places.append((archive.offset - -len(content) // 512 * -512, len(content)))
+    return pa.Table.from_pylist([fill_row(number, row, places) for number, row in enumerate(rows)])
+
+
+def fill_row(
+    number: int, row: Mapping[str, Any], places: Sequence[tuple[int, int]]
+) -> dict[str, Any]:
+    row = dict(row)
+    offset, length = places[row.pop("recording", number)]
+    return {
+        "example_id": f"example-{number}",
+        "method": "tts",
+        "source_corpus": "toy",
+        "source_language": "en",
+        "speaker": f"voice-{number % 2}",
+        "question": "what is said?",
+        "answer": "nothing",
+        "shard": "shard.tar",
+        "byte_offset": offset,
+        "byte_length": length,
+        "duration": 1.0,
+        **row,
+    }

@@ -1,0 +1,97 @@
+"""A checkpoint is a folder: model and processor as transformers writes them, recipe and metrics."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModel
+
+from sdg_training.recipe import Recipe, locate_model
+from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
+from sdg_training.salm.modeling_salm import speech_encoder
+
+RECIPE_FILE = "recipe.json"
+METRICS_FILE = "metrics.json"
+
+
+class CheckpointError(RuntimeError):
+    """A folder is no checkpoint: says what was wrong, where, and what to do next."""
+
+
+def build_model(recipe: Recipe) -> tuple[SALMForConditionalGeneration, SALMProcessor]:
+    """Pretrained encoder and LLM, with an adapter and LoRA that ``recipe.seed`` makes."""
+    encoder, llm = locate_model("encoder", recipe.encoder), locate_model("llm", recipe.llm)
+    model = SALMForConditionalGeneration.from_encoder_llm_pretrained(
+        encoder,
+        llm,
+        seed=recipe.seed,
+        freeze_encoder=recipe.freeze_encoder,
+        self_contained=recipe.self_contained,
+        **{f"adapter_{name}": value for name, value in recipe.adapter},
+        **{f"lora_{name}": value for name, value in recipe.lora},
+    )
+    processor = SALMProcessor.from_encoder_llm_pretrained(
+        encoder, llm, model.config, user_message=recipe.user_message
+    )
+    model.config.audio_token_id = processor.audio_token_id
+    return model, processor
+
+
+def save_checkpoint(
+    folder: Path,
+    model: SALMForConditionalGeneration,
+    processor: SALMProcessor,
+    recipe: Recipe,
+    metrics: Mapping[str, Any],
+) -> None:
+    """Writes ``folder`` under another name first: it appears whole, or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        model.save_pretrained(partial)
+        processor.save_pretrained(partial)
+        (partial / RECIPE_FILE).write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
+        (partial / METRICS_FILE).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        partial.chmod(0o755)  # mkdtemp makes it the owner's alone
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def load_checkpoint(folder: str | Path) -> tuple[SALMForConditionalGeneration, SALMProcessor]:
+    """Model, ready to generate, and processor.
+
+    Raises:
+        CheckpointError: the folder is none, or holds no checkpoint of ours.
+    """
+    _check(Path(folder))
+    model = SALMForConditionalGeneration.from_pretrained(folder).eval()
+    return model, SALMProcessor.from_pretrained(folder)
+
+
+def load_recipe(folder: str | Path) -> Recipe:
+    """The recipe that the checkpoint was trained by."""
+    _check(Path(folder))
+    return Recipe.model_validate_json((Path(folder) / RECIPE_FILE).read_text(encoding="utf-8"))
+
+
+def undo_training(model: SALMForConditionalGeneration, recipe: Recipe) -> None:
+    """Turns a checkpoint's model into what it was before its first step, in place."""
+    if not recipe.freeze_encoder:
+        encoder = AutoModel.from_pretrained(locate_model("encoder", recipe.encoder))
+        model.encoder.load_state_dict(speech_encoder(encoder).state_dict())
+    model.reset_trainable(recipe.seed)
+    model.eval()
+
+
+def _check(folder: Path) -> None:
+    missing = [name for name in ("config.json", RECIPE_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise CheckpointError(
+            f"{folder} is no checkpoint of sdg: it has no {' and no '.join(missing)}; "
+            "give the folder that a training run wrote"
+        )

@@ -1,0 +1,51 @@
+"""Answers of a speech LM to questions about recordings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sdg_training.data import Sample, collate_audio
+from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
+
+
+@torch.inference_mode()
+def generate_answers(
+    model: SALMForConditionalGeneration,
+    processor: SALMProcessor,
+    samples: Sequence[Sample],
+    max_new_tokens: int,
+    with_audio: bool = True,
+) -> list[str]:
+    """Greedy answers, in the order of ``samples``; without audio nothing stands in its place."""
+    prompts = [processor.build_prompt(s.example.question, with_audio) for s in samples]
+    audio: dict[str, torch.Tensor] = {}
+    if with_audio:
+        audio, counts = collate_audio(processor, samples)
+        prompts = [
+            prompt.replace(processor.audio_token, processor.audio_token * count)
+            for prompt, count in zip(prompts, counts, strict=True)
+        ]
+    text = processor.tokenizer(
+        prompts, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt"
+    )
+    inputs = {
+        "input_ids": text["input_ids"],
+        "attention_mask": text["attention_mask"],
+        **audio,
+    }
+    tokens: Any = model.generate(  # type: ignore[misc]
+        **{name: tensor.to(model.device) for name, tensor in inputs.items()},
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=sorted(_find_end_tokens(model, processor)),
+        pad_token_id=processor.pad_token_id,
+    )
+    answers = tokens[:, inputs["input_ids"].shape[1] :]
+    return [text.strip() for text in processor.batch_decode(answers, skip_special_tokens=True)]
+
+
+def _find_end_tokens(model: SALMForConditionalGeneration, processor: SALMProcessor) -> set[int]:
+    """The LLM's own, and the one that training taught."""
+    own = model.generation_config.eos_token_id
+    return {processor.end_token_id, *([own] if isinstance(own, int) else own or [])}

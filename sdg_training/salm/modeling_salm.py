@@ -1,0 +1,382 @@
+"""SALM, the Speech-Augmented Language Model (arXiv 2310.09424; with synthetic data 2406.12946).
+
+    recording -> speech encoder -> modality adapter -> linear -> audio embeddings
+    chat prompt, with the audio embeddings in the placeholder's stead -> LLM with LoRA -> answer
+
+Letters in tensor shapes: B batch, T encoder frames, S audio embeddings, D encoder width,
+A adapter width, H LLM width, L prompt (and answer) tokens, V vocabulary.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    GenerationConfig,
+    GenerationMixin,
+    ParakeetEncoder,
+    ParakeetEncoderConfig,
+    PreTrainedModel,
+)
+from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.utils import SAFE_WEIGHTS_NAME
+from transformers.utils.hub import cached_file
+
+from sdg_training.salm.configuration_salm import SALMConfig, encoder_strides, subsampled_length
+
+SELF_CONTAINED_BELOW = 100_000_000  # frozen parameters: 400 MB in float32
+_LORA = "default"  # peft's name for an adapter that needs no name
+
+
+class FrameProjection(nn.Linear):
+    """The place of Parakeet's convolutions where nothing is to be subsampled."""
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return super().forward(hidden_states)
+
+
+class ConformerAdapter(nn.Module):
+    """Conformer layers over the encoder's frames (2310.09424, section 3.1).
+
+    Parakeet's encoder reads the frames in place of a spectrogram, as NeMo's ConformerEncoder does.
+    """
+
+    def __init__(self, config: SALMConfig) -> None:
+        super().__init__()
+        width, factor = config.encoder_config.hidden_size, config.adapter_subsampling_factor
+        self.conformer = ParakeetEncoder(
+            ParakeetEncoderConfig(
+                num_mel_bins=width,
+                subsampling_factor=max(factor, 2),  # without convolutions it cannot be built
+                hidden_size=config.adapter_hidden_size,
+                num_hidden_layers=config.adapter_num_layers,
+                num_attention_heads=config.adapter_num_attention_heads,
+                intermediate_size=config.adapter_intermediate_size,
+                conv_kernel_size=config.adapter_conv_kernel_size,
+                dropout=config.adapter_dropout,
+                activation_dropout=config.adapter_dropout,
+                attention_dropout=config.adapter_dropout,
+                layerdrop=0.0,
+            )
+        )
+        if factor == 1:
+            self.conformer.config.subsampling_factor = 1
+            projection = FrameProjection(width, config.adapter_hidden_size)
+            self.conformer.subsampling = projection  # type: ignore[assignment]
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D), (B, T) -> (B, S, A)"""
+        return self.conformer(states, attention_mask=mask).last_hidden_state
+
+
+class MLPAdapter(nn.Module):
+    """Neighbouring frames side by side, through one hidden layer."""
+
+    def __init__(self, config: SALMConfig) -> None:
+        super().__init__()
+        self.factor = config.adapter_subsampling_factor
+        self.norm = nn.LayerNorm(config.encoder_config.hidden_size)
+        stacked = config.encoder_config.hidden_size * self.factor
+        self.hidden = nn.Linear(stacked, config.adapter_hidden_size)
+        self.dropout = nn.Dropout(config.adapter_dropout)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D), (B, T) -> (B, S, A)"""
+        states = self.norm(states) * mask[..., None]
+        states = nn.functional.pad(states, (0, 0, 0, -states.shape[1] % self.factor))
+        states = states.unflatten(1, (-1, self.factor)).flatten(2)  # (B, S, D * factor)
+        return self.dropout(nn.functional.gelu(self.hidden(states)))
+
+
+ADAPTERS = {"conformer": ConformerAdapter, "mlp": MLPAdapter}
+
+
+class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """Speech encoder, modality adapter and an LLM with LoRA.
+
+    `SALMForConditionalGeneration(config)` has random weights;
+    :meth:`from_encoder_llm_pretrained` starts from pretrained ones; `from_pretrained` reads what
+    `save_pretrained` wrote.
+    """
+
+    config: SALMConfig
+    config_class = SALMConfig
+    base_model_prefix = "salm"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(
+        self,
+        config: SALMConfig,
+        encoder: PreTrainedModel | None = None,
+        llm: PreTrainedModel | None = None,
+    ) -> None:
+        super().__init__(config)
+        if encoder is None:
+            encoder = speech_encoder(AutoModel.from_config(config.encoder_config))
+        self.encoder = encoder
+        self.llm = AutoModelForCausalLM.from_config(config.text_config) if llm is None else llm
+        self._build_adapter()
+        self.post_init()
+        self.llm.requires_grad_(False)
+        self.encoder.requires_grad_(not config.freeze_encoder)
+        # After post_init, which would overwrite LoRA's zeros.
+        if config.lora_rank:
+            inject_adapter_in_model(lora_config(config), self.llm, _LORA)
+        if config.self_contained is None:
+            config.self_contained = self._count_frozen() < SELF_CONTAINED_BELOW
+        if not config.self_contained and None in (
+            config.encoder_name_or_path,
+            config.text_name_or_path,
+        ):
+            raise ValueError(
+                "a checkpoint without the frozen weights needs encoder_name_or_path and "
+                "text_name_or_path; set them, or self_contained=True"
+            )
+
+    @classmethod
+    def from_encoder_llm_pretrained(
+        cls,
+        encoder: str | Path,
+        llm: str | Path,
+        seed: int = 0,
+        dtype: torch.dtype | str = "auto",
+        **settings: Any,
+    ) -> "SALMForConditionalGeneration":
+        """Pretrained encoder and LLM, and a fresh adapter and LoRA made with ``seed``.
+
+        Args:
+            settings: fields of :class:`SALMConfig`.
+        """
+        speech = speech_encoder(AutoModel.from_pretrained(encoder, dtype=dtype))
+        language = AutoModelForCausalLM.from_pretrained(llm, dtype=dtype)
+        config = SALMConfig(
+            encoder_config=speech.config.to_dict(),  # a copy: super().__init__ resets its attention
+            text_config=language.config.to_dict(),
+            encoder_name_or_path=str(encoder),
+            text_name_or_path=str(llm),
+            **settings,
+        )
+        model = cls(config, speech, language)
+        model.generation_config = language.generation_config
+        model.reset_trainable(seed)
+        return model.eval()
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | os.PathLike, *args: Any, **kwargs: Any
+    ) -> "SALMForConditionalGeneration":
+        """As in transformers; frozen weights that the checkpoint lacks come from where it says."""
+        path = pretrained_model_name_or_path
+        config = kwargs.pop("config", None) or SALMConfig.from_pretrained(path)
+        if config.self_contained:
+            kwargs |= {"config": config, "output_loading_info": True}
+            loaded: Any = super().from_pretrained(path, *args, **kwargs)
+            model, missing = loaded[0], set(loaded[1]["missing_keys"])
+        else:
+            encoder = AutoModel.from_pretrained(str(config.encoder_name_or_path), **kwargs)
+            llm = AutoModelForCausalLM.from_pretrained(str(config.text_name_or_path), **kwargs)
+            model = cls(config, speech_encoder(encoder), llm).eval()
+            model.generation_config = GenerationConfig.from_pretrained(path)
+            weights = load_file(str(cached_file(path, SAFE_WEIGHTS_NAME)))
+            missing = set(model.load_state_dict(weights, strict=False).missing_keys)
+            missing -= model._frozen_keys()
+        if missing:
+            raise ValueError(
+                f"the checkpoint {path} lacks {len(missing)} weights of the model that its "
+                f"config.json describes, {min(missing)} for one: copy it again, whole"
+            )
+        return model
+
+    def save_pretrained(  # type: ignore[override]
+        self,
+        save_directory: str | os.PathLike,
+        state_dict: dict[str, Tensor] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """As in transformers, with the frozen weights or without (``config.self_contained``)."""
+        weights = self.state_dict() if state_dict is None else state_dict
+        if not self.config.self_contained:
+            weights = {key: weights[key] for key in weights.keys() - self._frozen_keys()}
+        super().save_pretrained(save_directory, state_dict=weights, **kwargs)
+
+    def reset_trainable(self, seed: int) -> None:
+        """Makes adapter and LoRA anew: the same ``seed`` gives the same weights."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self._build_adapter()
+            for module in self.llm.modules():
+                if isinstance(module, LoraLayer):
+                    module.reset_lora_parameters(_LORA, init_lora_weights=True)
+        self.adapter.to(self.device, self.dtype)
+        self.projector.to(self.device, self.dtype)
+
+    def train(self, mode: bool = True) -> "SALMForConditionalGeneration":
+        """As in torch; a frozen encoder stays without dropout and keeps its statistics."""
+        super().train(mode)
+        if self.config.freeze_encoder:
+            self.encoder.eval()
+        return self
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.llm.get_input_embeddings()
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.llm.get_output_embeddings()
+
+    def encode(self, input_features: Tensor, input_features_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The speech encoder alone; its frames can be kept while the encoder is frozen.
+
+        Returns:
+            encoder_states (B, T, D) and encoder_mask (B, T), true at real frames.
+        """
+        states = self.encoder(
+            input_features.to(self.dtype), attention_mask=input_features_mask
+        ).last_hidden_state
+        strides = encoder_strides(self.config.encoder_config)
+        lengths = subsampled_length(input_features_mask.sum(-1), strides)
+        return states, _mask_of_lengths(lengths, states.shape[1])
+
+    def embed_audio(self, encoder_states: Tensor, encoder_mask: Tensor) -> Tensor:
+        """Audio embeddings of one recording after the other, without padding: (sum of S, H)"""
+        states = encoder_states.to(self.projector.weight.dtype)
+        embeddings = self.projector(self.adapter(states, encoder_mask))  # (B, S, H)
+        lengths = subsampled_length(encoder_mask.sum(-1), self.config.adapter_strides)
+        return embeddings[_mask_of_lengths(lengths, embeddings.shape[1])]
+
+    def embed_prompt(self, input_ids: Tensor, audio: Tensor | None) -> Tensor:
+        """Token embeddings with ``audio`` (see :meth:`embed_audio`) at the placeholders: (B, L, H)
+
+        Raises:
+            ValueError: there are not as many placeholders as audio embeddings.
+        """
+        placeholders = input_ids == self.config.audio_token_id  # (B, L)
+        text = self.get_input_embeddings()(input_ids.masked_fill(placeholders, 0))
+        num_placeholders, num_embeddings = (
+            int(placeholders.sum()),
+            0 if audio is None else len(audio),
+        )
+        if num_placeholders != num_embeddings:
+            raise ValueError(
+                f"the prompts have {num_placeholders} audio placeholders, but the recordings make "
+                f"{num_embeddings} audio embeddings: let SALMProcessor prepare both together"
+            )
+        if audio is None:
+            return text
+        return text.masked_scatter(placeholders[..., None], audio.to(text.dtype))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        input_features: Tensor | None = None,
+        input_features_mask: Tensor | None = None,
+        encoder_states: Tensor | None = None,
+        encoder_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """The LLM over text and audio.
+
+        Args:
+            input_ids: (B, L), each recording's placeholder repeated once per audio embedding.
+            attention_mask: (B, L), 0 at padding, which may stand on either side.
+            input_features, input_features_mask: features of the recordings, in the order of their
+                placeholders; prompts without audio have none, so there may be fewer than B.
+            encoder_states, encoder_mask: or the encoder's output (see :meth:`encode`).
+            labels: (B, L), -100 wherever no loss is due.
+            logits_to_keep: compute logits (and loss) for the last tokens only; 0: for all.
+        """
+        if inputs_embeds is None:
+            if input_features is not None and input_features_mask is not None:
+                encoder_states, encoder_mask = self.encode(input_features, input_features_mask)
+            audio = None
+            if encoder_states is not None and encoder_mask is not None:
+                audio = self.embed_audio(encoder_states, encoder_mask)
+            inputs_embeds = self.embed_prompt(input_ids, audio)  # type: ignore[arg-type]
+        if position_ids is None and attention_mask is not None and attention_mask.ndim == 2:
+            position_ids = _count_positions(attention_mask)[:, -inputs_embeds.shape[1] :]
+        output = self.llm(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            logits_to_keep=logits_to_keep,
+            **kwargs,
+        )  # logits (B, L or logits_to_keep, V)
+        if labels is not None:
+            output.loss = self.llm.loss_function(
+                logits=output.logits,
+                labels=labels[:, -output.logits.shape[1] :],
+                vocab_size=output.logits.shape[-1],
+            )
+        return output
+
+    def prepare_inputs_for_generation(  # type: ignore[override]
+        self, input_ids: Tensor, is_first_iteration: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """As in transformers; the audio enters with the prompt, and then lives in the cache."""
+        if not is_first_iteration and kwargs.get("use_cache", True):
+            kwargs.update(encoder_states=None, encoder_mask=None)
+        return super().prepare_inputs_for_generation(  # type: ignore[misc]
+            input_ids,  # type: ignore[arg-type]
+            is_first_iteration=is_first_iteration,
+            **kwargs,
+        )
+
+    def _build_adapter(self) -> None:
+        config = self.config
+        self.adapter: nn.Module = ADAPTERS[config.adapter_type](config)
+        self.projector = nn.Linear(config.adapter_hidden_size, config.text_config.hidden_size)
+
+    def _frozen_keys(self) -> set[str]:
+        """The weights (and statistics) that training leaves as they were."""
+        return {
+            key
+            for key in self.state_dict()
+            if (key.startswith("llm.") and ".lora_" not in key)
+            or (key.startswith("encoder.") and self.config.freeze_encoder)
+        }
+
+    def _count_frozen(self) -> int:
+        return sum(weight.numel() for weight in self.parameters() if not weight.requires_grad)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Adapter and projector are initialised where they are built."""
+
+
+def speech_encoder(model: PreTrainedModel) -> PreTrainedModel:
+    """The encoder in a speech recognition model, or the model itself where it is one."""
+    encoder = getattr(model, "encoder", None)
+    return encoder if isinstance(encoder, PreTrainedModel) else model
+
+
+def lora_config(config: SALMConfig) -> LoraConfig:
+    return LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=config.lora_targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _mask_of_lengths(lengths: Tensor, width: int) -> Tensor:
+    """(B,) -> (B, width), true up to each length"""
+    return torch.arange(width, device=lengths.device) < lengths[:, None]
+
+
+def _count_positions(attention_mask: Tensor) -> Tensor:
+    """(B, L) -> (B, L): 0 at each row's first real token, wherever padding stands"""
+    return (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
