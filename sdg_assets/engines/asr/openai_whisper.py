@@ -44,6 +44,16 @@ _TO_WHISPER = {
 }
 _FROM_WHISPER = {"jw": "jv"}
 
+_TRANSCRIBE_OPTIONS = {
+    "beam_size",
+    "best_of",
+    "temperature",
+    "compression_ratio_threshold",
+    "logprob_threshold",
+    "no_speech_threshold",
+    "condition_on_previous_text",
+}
+
 
 class OpenAIWhisperConfig(EngineConfig):
     """``model``: ``tiny-world``, an official name (``large-v3``), or a checkpoint's path.
@@ -154,25 +164,25 @@ class OpenAIWhisper:
         return code
 
     def _transcribe_chunk(self, chunk: list[_Utterance]) -> list[ASRResult | Failure]:
-        from whisper.audio import N_SAMPLES, log_mel_spectrogram
-
-        # 30 s of silence behind the audio, as transcribe does
-        mels = [
-            log_mel_spectrogram(item.audio, self._model.dims.n_mels, padding=N_SAMPLES)
-            for item in chunk
-        ]
+        mels = [self._compute_mel(item.audio) for item in chunk]
         self._detect_languages(chunk, mels)
         windows = self._decode_first_windows(chunk, mels)
         return [self._finish(item, window) for item, window in zip(chunk, windows, strict=True)]
 
+    def _compute_mel(self, audio: Audio) -> Any:
+        """(mels, 3000): the first 30 s, scaled by the whole, silence behind short audio."""
+        from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram
+
+        mel = log_mel_spectrogram(audio, self._model.dims.n_mels, padding=N_SAMPLES)
+        return mel[:, :N_FRAMES].clone()
+
     def _detect_languages(self, chunk: list[_Utterance], mels: list[Any]) -> None:
         import torch
-        from whisper.audio import N_FRAMES, pad_or_trim
 
         unknown = [index for index, item in enumerate(chunk) if item.language is None]
         if not unknown:
             return
-        batch = torch.stack([pad_or_trim(mels[index], N_FRAMES) for index in unknown])
+        batch = torch.stack([mels[index] for index in unknown])
         _, probabilities = self._model.detect_language(self._to_device(batch))
         for index, by_language in zip(unknown, probabilities, strict=True):
             chunk[index].language = max(by_language, key=by_language.__getitem__)
@@ -184,13 +194,16 @@ class OpenAIWhisper:
         """
         import torch
         from whisper import DecodingOptions
-        from whisper.audio import N_FRAMES, pad_or_trim
+        from whisper.audio import HOP_LENGTH, N_FRAMES, pad_or_trim
 
         windows: list[Any] = [None] * len(chunk)
         if self._config.temperature[0] > 0 or self._config.beam_size is not None:
             return windows
-        # only the audio's own frames, and zeros behind them, as transcribe does
-        inputs = [pad_or_trim(mel[:, : mel.shape[-1] - N_FRAMES], N_FRAMES) for mel in mels]
+        # transcribe keeps the audio's own frames here, with zeros behind them
+        inputs = [
+            pad_or_trim(mel[:, : len(item.audio) // HOP_LENGTH], N_FRAMES)
+            for item, mel in zip(chunk, mels, strict=True)
+        ]
         for language in sorted({str(item.language) for item in chunk}):
             members = [index for index, item in enumerate(chunk) if item.language == language]
             options = DecodingOptions(language=language, fp16=self._fp16)
@@ -209,21 +222,14 @@ class OpenAIWhisper:
         import torch
         from whisper import transcribe
 
-        config = self._config
         with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
+            torch.manual_seed(self._config.seed)
             found = transcribe(
                 _DecodedOnce(self._model, first_window),
                 item.audio,
                 language=item.language,
                 fp16=self._fp16,
-                beam_size=config.beam_size,
-                best_of=config.best_of,
-                temperature=config.temperature,
-                compression_ratio_threshold=config.compression_ratio_threshold,
-                logprob_threshold=config.logprob_threshold,
-                no_speech_threshold=config.no_speech_threshold,
-                condition_on_previous_text=config.condition_on_previous_text,
+                **self._config.model_dump(include=_TRANSCRIBE_OPTIONS),
             )
         segments = tuple(_read_segment(segment) for segment in found["segments"])
         if not all(math.isfinite(segment.avg_logprob) for segment in segments):

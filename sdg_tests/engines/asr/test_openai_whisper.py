@@ -121,9 +121,9 @@ def test_the_caller_s_random_state_is_left_alone(checkpoint):
 
 def test_language_is_detected_where_it_is_not_given_or_not_trusted(checkpoint):
     audios = [make_noise(1, seed) for seed in range(4)]
-    expected = [transcribe_alone(checkpoint, audio)["language"] for audio in audios]
-    missing = start(checkpoint).transcribe([ASRRequest(audio) for audio in audios])
-    ignored = start(checkpoint, language="detect").transcribe(
+    expected = [transcribe_alone(checkpoint, audio, **TRUSTING)["language"] for audio in audios]
+    missing = start(checkpoint, **TRUSTING).transcribe([ASRRequest(audio) for audio in audios])
+    ignored = start(checkpoint, language="detect", **TRUSTING).transcribe(
         [ASRRequest(audio, "en") for audio in audios]
     )
     assert [result.language for result in missing] == expected
@@ -224,6 +224,13 @@ def test_fingerprint_follows_what_changes_the_output(checkpoint, tmp_path):
         start(checkpoint, language="detect").fingerprint,
     ]
     assert len({first.digest, *(other.digest for other in others)}) == 5
+
+
+def test_tiny_world_is_the_embedded_checkpoint(checkpoint, monkeypatch):
+    monkeypatch.setattr("sdg_training.tiny.WHISPER", checkpoint)
+    embedded = OpenAIWhisperConfig(device="cpu").start().fingerprint
+    assert embedded.name == "openai-whisper/tiny-world"
+    assert embedded.revision == start(checkpoint).fingerprint.revision
 
 
 def test_model_that_does_not_exist_or_is_none(tmp_path):

@@ -288,6 +288,13 @@ def test_fingerprint_follows_what_changes_the_output(qwen, tmp_path):
     assert first.name == f"transformers/{qwen.name}"
 
 
+def test_tiny_world_is_the_embedded_model(qwen, monkeypatch):
+    monkeypatch.setattr("sdg_training.tiny.LLM", qwen)
+    embedded = TransformersConfig(device="cpu").start().fingerprint
+    assert embedded.name == "transformers/tiny-world"
+    assert embedded.revision == start(qwen).fingerprint.revision
+
+
 def test_base_model_without_a_chat_template(tmp_path):
     folder = save_model(tmp_path / "base", template=None)
     with pytest.raises(EngineError, match=r"no chat template.*instruction-tuned"):
