@@ -6,7 +6,7 @@ cannot be used becomes a :class:`Skip` with its reason, and the rest goes on.
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset
 import soundfile
 import torch
@@ -30,7 +29,6 @@ MIN_SECONDS = 0.1  # shorter audio gives a feature extractor too few frames to n
 IGNORED = -100  # the label of a token that no loss is computed for
 _TOLERANCE = 0.1  # seconds by which a recording may differ from its row's duration
 _WINDOW = 64  # batches that are sorted by length together
-_SHOWN = 5  # skipped examples that a log keeps of each reason
 
 
 class ExamplesError(ValueError):
@@ -54,6 +52,11 @@ class Example:
     duration: float  # seconds
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """Unlike ``example_id``, unique where several corpora and languages are united."""
+        return (self.source_corpus, self.source_language, self.example_id)
+
+    @property
     def recording(self) -> tuple[str, int]:
         """The same for all questions about one recording."""
         return (self.shard, self.byte_offset)
@@ -66,9 +69,13 @@ COLUMNS = tuple(field.name for field in fields(Example))
 class Skip:
     """Why an example was not used."""
 
-    example_id: str
+    example: Example
     reason: str  # a short stable code: "empty_answer", "unreadable_audio"
     detail: str  # a sentence for a person
+
+    @property
+    def example_id(self) -> str:
+        return self.example.example_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +97,36 @@ class Batch:
 
 
 class SkipLog:
-    """Counts skipped examples by reason, and keeps the first few of each."""
+    """Skipped examples, each once, however many epochs it was met in."""
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.example_ids: set[str] = set()
-        self.first: dict[str, list[Skip]] = {}
+        self._skips: dict[tuple[str, str, str], Skip] = {}
+
+    def __len__(self) -> int:
+        return len(self._skips)
+
+    def __contains__(self, example: Example) -> bool:
+        return example.key in self._skips
+
+    @property
+    def examples(self) -> list[Skip]:
+        return list(self._skips.values())
 
     def add(self, skips: Iterable[Skip]) -> None:
         for skip in skips:
-            if skip.example_id in self.example_ids:  # in an epoch before
-                continue
-            self.example_ids.add(skip.example_id)
-            self.counts[skip.reason] += 1
-            if self.counts[skip.reason] <= _SHOWN:
-                self.first.setdefault(skip.reason, []).append(skip)
+            self._skips.setdefault(skip.example.key, skip)
+
+    def count(self) -> dict[str, int]:
+        """Examples by reason, the most frequent first."""
+        return dict(Counter(skip.reason for skip in self._skips.values()).most_common())
 
     def describe(self) -> list[str]:
         """One line per reason, with an example of it."""
+        first = {skip.reason: skip for skip in reversed(self.examples)}
         return [
-            f"skipped {count} ({reason}), for one {self.first[reason][0].example_id}: "
-            f"{self.first[reason][0].detail}"
-            for reason, count in self.counts.most_common()
+            f"skipped {count} ({reason}), for one {first[reason].example_id}: "
+            f"{first[reason].detail}"
+            for reason, count in self.count().items()
         ]
 
 
@@ -143,21 +158,26 @@ def get_examples(table: pa.Table, indices: Sequence[int]) -> list[Example]:
     return [Example(**row) for row in rows]
 
 
+def iterate_examples(table: pa.Table) -> Iterator[Example]:
+    for batch in table.to_batches(max_chunksize=1000):
+        yield from (Example(**row) for row in batch.to_pylist())
+
+
 def find_fault(example: Example, audio_token: str, max_seconds: float) -> Skip | None:
     """What in the row alone makes an example unfit."""
     for name in ("question", "answer"):
         text = getattr(example, name)
         if not text or not text.strip():
-            return Skip(example.example_id, f"empty_{name}", f"the {name} is empty")
+            return Skip(example, f"empty_{name}", f"the {name} is empty")
         if audio_token in text:
             detail = f"the {name} holds the audio placeholder {audio_token}"
-            return Skip(example.example_id, "placeholder_in_text", detail)
+            return Skip(example, "placeholder_in_text", detail)
     if example.duration < MIN_SECONDS:
         detail = f"{example.duration:.2f} s of audio, less than {MIN_SECONDS:g} s"
-        return Skip(example.example_id, "audio_too_short", detail)
+        return Skip(example, "audio_too_short", detail)
     if example.duration > max_seconds:
         detail = f"{example.duration:.1f} s of audio, over the limit of {max_seconds:g} s"
-        return Skip(example.example_id, "audio_too_long", detail)
+        return Skip(example, "audio_too_long", detail)
     return None
 
 
@@ -169,22 +189,21 @@ def select_usable(
     Raises:
         ExamplesError: no row is left.
     """
-    usable = []
-    for batch in table.to_batches():
-        for row in batch.to_pylist():
-            fault = find_fault(Example(**row), audio_token, max_seconds)
-            usable.append(fault is None)
-            skips.add([] if fault is None else [fault])
-    return _require_rows(table.filter(pa.array(usable, pa.bool_())), skips)
+    for example in iterate_examples(table):
+        if fault := find_fault(example, audio_token, max_seconds):
+            skips.add([fault])
+    return select_unskipped(table, skips)
 
 
 def select_unskipped(table: pa.Table, skips: SkipLog) -> pa.Table:
-    """The rows that no fault was met in."""
-    skipped = pc.is_in(table["example_id"], pa.array(sorted(skips.example_ids), pa.string()))
-    return _require_rows(table.filter(pc.invert(skipped)), skips)
+    """The rows that no fault was met in.
 
-
-def _require_rows(table: pa.Table, skips: SkipLog) -> pa.Table:
+    Raises:
+        ExamplesError: no row is left.
+    """
+    if len(skips):
+        kept = [example not in skips for example in iterate_examples(table)]
+        table = table.filter(pa.array(kept, pa.bool_()))
     if table.num_rows == 0:
         reasons = "; ".join(skips.describe()) or "the table has no rows"
         raise ExamplesError(f"there is no example to use: {reasons}")
@@ -224,18 +243,18 @@ def decode(example: Example, content: bytes | Exception) -> Sample | Skip:
     """FLAC bytes to a waveform of (samples,) float32 at 16 kHz, -1..1."""
     if isinstance(content, Exception):
         detail = f"{example.shard} cannot be read: {content}"
-        return Skip(example.example_id, "missing_audio", detail)
+        return Skip(example, "missing_audio", detail)
     try:
         samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
     except soundfile.SoundFileError as error:
         detail = f"byte {example.byte_offset} of {example.shard} begins no audio file: {error}"
-        return Skip(example.example_id, "unreadable_audio", detail)
+        return Skip(example, "unreadable_audio", detail)
     if rate != SAMPLE_RATE or samples.ndim != 1:
         detail = f"{rate} Hz, {samples.ndim} dimensions; shards hold 16 kHz mono"
-        return Skip(example.example_id, "wrong_audio_format", detail)
+        return Skip(example, "wrong_audio_format", detail)
     if len(samples) == 0 or abs(len(samples) / rate - example.duration) > _TOLERANCE:
         detail = f"{len(samples) / rate:.2f} s of audio, where the row says {example.duration:.2f}"
-        return Skip(example.example_id, "wrong_audio_length", detail)
+        return Skip(example, "wrong_audio_length", detail)
     return Sample(example, audio=samples)
 
 
@@ -274,13 +293,13 @@ class Collator:
         return Batch([usable[index].example for index in kept], inputs, skips)
 
     def _find_fault(self, sample: Sample, text: EncodedText, num_audio_tokens: int) -> Skip | None:
-        name, total = sample.example.example_id, len(text) + num_audio_tokens
+        total = len(text) + num_audio_tokens
         if num_audio_tokens == 0:
             detail = f"{sample.example.duration:.2f} s make no audio embedding at all"
-            return Skip(name, "audio_too_short", detail)
+            return Skip(sample.example, "audio_too_short", detail)
         if total > self.max_tokens:
             detail = f"{total} tokens, over the limit of {self.max_tokens}"
-            return Skip(name, "too_many_tokens", detail)
+            return Skip(sample.example, "too_many_tokens", detail)
         return None
 
 

@@ -88,7 +88,7 @@ class EncodedRecordings(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skip]:
         return [
-            replace(self.faults[example.recording], example_id=example.example_id)
+            replace(self.faults[example.recording], example=example)
             if example.recording in self.faults
             else Sample(example, encoder_states=self.cache.get(example.recording))
             for example in get_examples(self.table, indices)

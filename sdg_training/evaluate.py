@@ -5,7 +5,7 @@ can score by reading the question alone. ``untrained``: with the recording, befo
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from sdg_training.data import (
     Sample,
     Skip,
     SkipLog,
+    iterate_examples,
     plan_batches,
     read_examples,
     select_columns,
@@ -36,7 +37,12 @@ from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
 Condition = Literal["trained", "audio_removed", "untrained"]
 CONDITIONS: tuple[Condition, ...] = ("trained", "audio_removed", "untrained")
-_SUFFIXES = {"trained": "", "audio_removed": "_audio_removed", "untrained": "_untrained"}
+Answers = dict[tuple[str, str, str], str]  # by Example.key
+_SUFFIXES: dict[Condition, str] = {
+    "trained": "",
+    "audio_removed": "_audio_removed",
+    "untrained": "_untrained",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,58 +89,59 @@ def score(
     source: Dataset = Recordings(table, blobs)
     if recipe.freeze_encoder:  # then all conditions hear the same
         source = encode_recordings(model, processor, Recordings(table, blobs), recipe, reporter)
+    scorer = _Scorer(model, processor, source, table, recipe, max_new_tokens, skips, reporter)
     answers = {}
     for condition in sorted(conditions, key=CONDITIONS.index):
         if condition == "untrained":  # the last one
             undo_training(model, recipe)
-        answers[condition] = _answer_all(
-            model, processor, source, table, recipe, condition, max_new_tokens, skips, reporter
-        )
+        answers[condition] = scorer.answer_all(condition)
     for line in skips.describe():
         reporter.log(line)
-    return Scores(_tabulate(table, answers, skips), skips, time.monotonic() - started)
+    used = select_unskipped(table, skips)
+    return Scores(_tabulate(used, answers), skips, time.monotonic() - started)
 
 
-def _answer_all(
-    model: SALMForConditionalGeneration,
-    processor: SALMProcessor,
-    source: Dataset,
-    table: pa.Table,
-    recipe: Recipe,
-    condition: Condition,
-    max_new_tokens: int,
-    skips: SkipLog,
-    reporter: Reporter,
-) -> dict[str, str]:
-    """Answers by example id."""
-    started, answers = time.monotonic(), dict[str, str]()
-    durations = table["duration"].to_numpy()
-    plan = plan_batches(durations, recipe.batch_size, recipe.batch_seconds)
-    loader = DataLoader(
-        source,
-        batch_sampler=[batch.tolist() for batch in plan],
-        collate_fn=list,
-        num_workers=recipe.num_workers,
-    )
-    for batch in loader:
-        skips.add(sample for sample in batch if isinstance(sample, Skip))
+@dataclass(frozen=True, slots=True)
+class _Scorer:
+    model: SALMForConditionalGeneration
+    processor: SALMProcessor
+    source: Dataset
+    table: pa.Table
+    recipe: Recipe
+    max_new_tokens: int
+    skips: SkipLog
+    reporter: Reporter
+
+    def answer_all(self, condition: Condition) -> Answers:
+        started, done, answers = time.monotonic(), 0, Answers()
+        durations = self.table["duration"].to_numpy()
+        plan = plan_batches(durations, self.recipe.batch_size, self.recipe.batch_seconds)
+        loader = DataLoader(
+            self.source,
+            batch_sampler=[batch.tolist() for batch in plan],
+            collate_fn=list,
+            num_workers=self.recipe.num_workers,
+        )
+        for batch in loader:
+            answers |= self._answer(batch, with_audio=condition != "audio_removed")
+            done, seconds = done + len(batch), time.monotonic() - started
+            self.reporter.progress(
+                Progress(f"scoring {condition}", done, self.table.num_rows, "examples", seconds)
+            )
+        return answers
+
+    def _answer(self, batch: Sequence[Sample | Skip], with_audio: bool) -> Answers:
+        self.skips.add(sample for sample in batch if isinstance(sample, Skip))
         samples = [sample for sample in batch if isinstance(sample, Sample)]
         texts = generate_answers(
-            model, processor, samples, max_new_tokens, with_audio=condition != "audio_removed"
+            self.model, self.processor, samples, self.max_new_tokens, with_audio
         )
-        answers |= {s.example.example_id: text for s, text in zip(samples, texts, strict=True)}
-        done, seconds = len(answers) + len(skips.example_ids), time.monotonic() - started
-        reporter.progress(
-            Progress(f"scoring {condition}", done, table.num_rows, "examples", seconds)
-        )
-    return answers
+        return {s.example.key: text for s, text in zip(samples, texts, strict=True)}
 
 
-def _tabulate(
-    table: pa.Table, answers: dict[Condition, dict[str, str]], skips: SkipLog
-) -> pa.Table:
-    used = select_unskipped(table, skips)
-    ids, references = used["example_id"].to_pylist(), used["answer"].to_pylist()
+def _tabulate(used: pa.Table, answers: Mapping[Condition, Answers]) -> pa.Table:
+    keys = [example.key for example in iterate_examples(used)]
+    references = used["answer"].to_pylist()
     columns = {
         "eval_set": used["source_corpus"],
         "eval_language": used["source_language"],
@@ -144,7 +151,7 @@ def _tabulate(
         "reference": used["answer"],
     }
     for condition, suffix in _SUFFIXES.items():
-        texts = [answers[condition][name] if condition in answers else None for name in ids]
+        texts = [answers.get(condition, {}).get(key) for key in keys]
         scores = [
             None if text is None else rouge_l(text, reference).fmeasure
             for text, reference in zip(texts, references, strict=True)

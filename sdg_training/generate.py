@@ -18,6 +18,8 @@ def generate_answers(
     with_audio: bool = True,
 ) -> list[str]:
     """Greedy answers, in the order of ``samples``; without audio nothing stands in its place."""
+    if not samples:
+        return []
     prompts = [processor.build_prompt(s.example.question, with_audio) for s in samples]
     audio: dict[str, torch.Tensor] = {}
     if with_audio:

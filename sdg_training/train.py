@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
+from transformers.utils.logging import disable_progress_bar
 
 from sdg_training.checkpoint import build_model, save_checkpoint
 from sdg_training.data import (
@@ -50,11 +51,10 @@ class TrainResult:
     """A finished run; ``metrics`` is what the checkpoint's metrics.json holds."""
 
     checkpoint: Path
-    composition: dict[str, dict[str, int]]  # examples by method, corpus, language and speaker
     metrics: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "checkpoint": str(self.checkpoint)}
+        return {"checkpoint": str(self.checkpoint), **self.metrics}
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         "parameters": sum(w.numel() for w in model.parameters()),
     }
     save_checkpoint(config.output, model, processor, recipe, metrics)
-    return TrainResult(config.output, count_composition(used), metrics)
+    return TrainResult(config.output, metrics)
 
 
 def open_source(
@@ -284,23 +284,10 @@ def measure_run(used: pa.Table, curves: Curves, skips: SkipLog) -> dict[str, Any
         "seconds": round(curves.seconds, 2),
         **curves.get_rates(),
         "final_loss": float(np.mean(curves.loss[-max(1, curves.updates // 20) :])),
-        "skipped": dict(skips.counts),
+        "skipped": skips.count(),
         "curve_every": every,  # updates from one point of a curve to the next
         "loss": curves.loss[::every],
         "learning_rate": curves.learning_rate[::every],
-    }
-
-
-def count_composition(used: pa.Table) -> dict[str, dict[str, int]]:
-    columns = {
-        "method": "method",
-        "corpus": "source_corpus",
-        "language": "source_language",
-        "speaker": "speaker",
-    }
-    return {
-        name: dict(Counter(str(value) for value in used[column].to_pylist()))
-        for name, column in columns.items()
     }
 
 
@@ -320,6 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m sdg_training.train", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
     config = load_config(parser.parse_args(arguments).config)
+    disable_progress_bar()  # transformers' own: it breaks our lines
     with open_reporter() as reporter:
         reporter.finish(train(config, reporter).to_dict())
 
