@@ -195,7 +195,7 @@ def test_three_hours_are_refused_by_their_header(
 
 
 def test_mp3_without_a_length_is_never_cut_short_silently() -> None:
-    """Without its Xing tag, the length of a variable bit rate MP3 is a guess from the first frame."""
+    """Without its Xing tag, the length of an MP3 is a guess from the size of its first frame."""
     samples = np.concatenate([tone(1.0, 8000), np.zeros(8000 * 60, np.float32)])
     data = encode(samples, 8000, "MP3", "MPEG_LAYER_III")
     at = max(data.find(b"Xing"), data.find(b"Info"))

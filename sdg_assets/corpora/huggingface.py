@@ -6,6 +6,7 @@ package is an optional extra.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -58,7 +59,7 @@ class _DataSet(Layout):
                     f"{path} has no split {name!r} (it has {', '.join(tables)}): correct `splits`"
                 )
             where = f"{path}/{name}"
-            found = columns.find(_column_names(tables[name]), where)
+            found = columns.find(_column_names(tables[name], where), where)
             for number, values in enumerate(_read_cells(tables[name], found, where)):
                 if self.is_of(values.pop("language", None), language):
                     yield values, where, f"{where}/{number:08d}", ours.get(name) or split_name(name)
@@ -216,21 +217,28 @@ def _open(path: str, config: str | None, revision: str | None) -> dict[str, Any]
         ) from error
 
 
-def _column_names(table: Any) -> list[str]:
-    return list(table.column_names or next(iter(table), {}))
+def _column_names(table: Any, where: str) -> list[str]:
+    with _readable(where):
+        return list(table.column_names or next(iter(table), {}))
 
 
 def _read_cells(table: Any, columns: dict[str, str], where: str) -> Iterator[Values]:
     """Cells by role. Only the columns in use are read, and audio is not decoded."""
     import datasets
 
-    try:
+    with _readable(where):
         table = table.select_columns(sorted(set(columns.values())))
         for name, feature in (table.features or {}).items():
             if isinstance(feature, datasets.Audio):
                 table = table.cast_column(name, datasets.Audio(decode=False))
         for row in table:
             yield {role: row[column] for role, column in columns.items()}
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         raise CorpusError(
             f"{where} cannot be read to its end: {type(error).__name__}: {error}"

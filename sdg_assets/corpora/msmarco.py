@@ -111,17 +111,16 @@ def _read_samples(path: str) -> Iterator[tuple[str, dict[str, Any]] | Reject]:
     if _is_jsonl(path):
         yield from read_json_lines(path)
         return
-    columns = read_json(path)
-    if not isinstance(columns, dict) or not isinstance(columns.get("query"), dict):
+    content = read_json(path)
+    found = content if isinstance(content, dict) else {}
+    columns = {name: found[name] for name in _COLUMNS if isinstance(found.get(name), dict)}
+    if "query" not in columns:
         raise CorpusError(
             f"{path} is not MS MARCO v2.1 (an object of columns, or one sample per line): "
             "correct the file, or set another `layout`"
         )
-    for key in columns["query"]:
-        yield (
-            f"query[{key}]",
-            {name: columns[name][key] for name in _COLUMNS if key in columns.get(name, ())},
-        )
+    for key in dict.fromkeys(key for column in columns.values() for key in column):
+        yield f"query[{key}]", {name: c[key] for name, c in columns.items() if key in c}
 
 
 def _is_jsonl(path: str) -> bool:
