@@ -64,7 +64,12 @@ def contains_phrase(text: str, phrase: str) -> bool:
     >>> contains_phrase("a party of four", "art"), contains_phrase("他在北京工作", "北京")
     (False, True)
     """
-    return f" {' '.join(words(phrase))} " in f" {' '.join(words(text))} "
+    return phrase != "" and delimit_words(phrase) in delimit_words(text)
+
+
+def delimit_words(text: str) -> str:
+    """A normalised text with a space on each side of each word: to find many phrases in it."""
+    return "".join(f" {word} " for word in words(text))
 
 
 def characters(text: str) -> list[str]:
