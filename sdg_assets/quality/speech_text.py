@@ -93,7 +93,7 @@ def _compile(*steps: tuple[str, str]) -> tuple[_Step, ...]:
 _MARKUP = _compile(
     (r"(?s)<!--.*?-->|</?\p{L}[^<>\n]*>", " "),
     (r"!?\[([^\[\]]*)\]\([^()\s]*\)", r"\1"),  # Markdown links and images
-    (r"(?m)^\s*(?:#{1,6}|[*•-])\s+", ""),  # headings and bullets
+    (r"(?m)^[ \t]*(?:#{1,6}|[*•-])[ \t]+", ""),  # headings and bullets
     (r"(?<=[\p{L}\p{M}\p{N}])\s*\n\s*\n\s*", ". "),  # a paragraph ends its last sentence
 )
 _SIGNS = _compile(

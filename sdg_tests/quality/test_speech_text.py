@@ -30,7 +30,7 @@ BRACKET = regex.compile(r"[\p{Ps}\p{Pe}]")
         ("<p>One<br/>two</p><!-- no -->", "One two"),
         ("**bold** [link](http://x.org/y) &amp; more", "bold link & more"),
         ("&lt;tag&gt; &quot;x&quot;", 'tag "x"'),
-        ("# Head\n\n* one\n* two", "Head one two"),
+        ("# Head\n\n* one\n* two", "Head. one two"),
         ("wrapped\nline\n\nNext", "wrapped line. Next"),
         (
             "See https://www.example.org/a_b/c.html?q=1#x, or not.",
