@@ -7,7 +7,7 @@ one lock per lake for the length of its transaction. Readers never take it.
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -86,19 +86,31 @@ class PostgresCatalog:
 
     @contextmanager
     def lock(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        with connection.cursor() as turn:
-            # The lock lives as long as this transaction; the server drops it if we die.
-            turn.execute("BEGIN")
-            milliseconds = LOCK_SECONDS * 1000
+        # The lock lives as long as this transaction; the server drops it if we die.
+        with begin(connection) as turn:
+            milliseconds = int(LOCK_SECONDS * 1000)
             for statement in (
                 f"SELECT set_config('lock_timeout', '{milliseconds}', true)",
                 f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK}) IS NULL",
             ):
                 turn.execute(f"CALL postgres_query('writers', {quote_text(statement)})").fetchall()
-            try:
-                yield
-            finally:
-                turn.execute("ROLLBACK")
+            yield
+
+
+@contextmanager
+def begin(
+    connection: duckdb.DuckDBPyConnection, mode: str = ""
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor in a transaction, which is rolled back unless the caller commits it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"BEGIN TRANSACTION {mode}")
+        try:
+            yield cursor
+        finally:
+            # Never left to closing: if that cannot roll back (the server is gone), DuckDB aborts
+            # the whole process.
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
 
 
 def parse_catalog(catalog: str) -> Catalog:
@@ -113,8 +125,8 @@ def parse_catalog(catalog: str) -> Catalog:
     if catalog.startswith(_POSTGRES) or re.match(r"\w+\s*=", catalog):
         return PostgresCatalog(catalog)
     raise ValueError(
-        f"catalog {hide_password(catalog)!r} is neither sqlite:///path, postgresql://... nor a"
-        " libpq connection string such as 'host=... dbname=...'"
+        f"The catalog {hide_password(catalog)!r} is neither sqlite:///path, postgresql://... nor a"
+        " libpq connection string such as 'host=... dbname=...'."
     )
 
 

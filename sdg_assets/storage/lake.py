@@ -7,6 +7,7 @@ commit is a *version* (a DuckLake snapshot id) that can be read again later.
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import filelock
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sdg_assets.storage.catalogs import hide_password, parse_catalog, quote_text
+from sdg_assets.storage.catalogs import begin, hide_password, parse_catalog, quote_text
 from sdg_assets.storage.tables import TABLES, UNPARTITIONED
 
 Where = Mapping[str, str | Sequence[str]]
@@ -76,11 +77,19 @@ class Lake:
     """The tables of one lake. Threads may share it; a forked process opens its own connection."""
 
     def __init__(self, config: LakeConfig) -> None:
+        """
+        Raises:
+            LakeError: the catalog is of no known kind.
+        """
         self.config = config
-        self._catalog = parse_catalog(config.catalog)
-        # By process id: a connection that was inherited through a fork must be neither used nor
-        # closed, so it stays here under its owner's id.
+        try:
+            self._catalog = parse_catalog(config.catalog)
+        except ValueError as error:
+            raise LakeError(str(error)) from error
+        # By process id: what was inherited through a fork must be neither used nor closed, so it
+        # stays here under its owner's id.
         self._connections: dict[int, duckdb.DuckDBPyConnection] = {}
+        self._opening: dict[int, threading.Lock] = {}
 
     def replace(self, *replacements: Replacement) -> int:
         """Make all the replacements in one transaction.
@@ -213,8 +222,7 @@ class Lake:
         """
         with self._session(action) as session, self._catalog.lock(session):
             try:
-                with session.cursor() as cursor:
-                    cursor.execute("BEGIN")
+                with begin(session) as cursor:
                     yield cursor
             except duckdb.Error as error:
                 if _is_full(error):
@@ -223,11 +231,10 @@ class Lake:
 
     @contextmanager
     def _reading(self, tables: Mapping[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._session("query") as cursor:
+        with self._session("query") as session, begin(session, "READ ONLY") as cursor:
             cursor.execute("USE lake")
             for name, table in tables.items():
                 cursor.register(name, table)
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield cursor
 
     @contextmanager
@@ -251,10 +258,10 @@ class Lake:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         process = os.getpid()
-        if process not in self._connections:
-            # Of two threads that come here at once, one keeps its connection for both.
-            self._connections.setdefault(process, self._open())
-        return self._connections[process]
+        with self._opening.setdefault(process, threading.Lock()):
+            if process not in self._connections:
+                self._connections[process] = self._open()
+            return self._connections[process]
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config=_SETTINGS)
@@ -357,8 +364,7 @@ def _list_sql_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) ->
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
+    with begin(connection) as cursor:
         # Looked up again under the lock: another process may have done it meanwhile.
         for statement in _list_migrations(cursor):
             cursor.execute(statement)

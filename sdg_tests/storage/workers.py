@@ -1,0 +1,109 @@
+"""What other processes do to a lake in tests; spawned, so it must be importable."""
+
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable
+from itertools import count
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from sdg_assets.storage.lake import Lake, LakeConfig, LakeError
+from sdg_tests.storage.rows import replace_quarantine, replace_transcripts
+
+SPAWN = multiprocessing.get_context("spawn")
+ROWS = 40  # of each partition
+PARTITIONS = ("shared", "own-0", "own-1", "own-2", "own-3")
+
+
+def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
+    process = SPAWN.Process(target=function, args=arguments)
+    process.start()
+    return process
+
+
+def finish(*processes: BaseProcess) -> None:
+    """Wait for all; each must have ended well."""
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+def create(config: LakeConfig, gate: Any) -> None:
+    """Everyone opens a lake that is not there yet at the same moment."""
+    gate.wait()
+    assert Lake(config).read("transcripts").num_rows == 0
+
+
+def write(config: LakeConfig, writer: int, rounds: int, gate: Any) -> None:
+    """Replace an own partition and one that all writers share, in turn."""
+    lake = Lake(config)
+    gate.wait()
+    for number in range(rounds):
+        stamp = f"{writer}/{number}"
+        for corpus in (f"own-{writer}", "shared"):
+            lake.replace(
+                replace_transcripts(corpus, "en", [stamp] * ROWS),
+                replace_quarantine(corpus, "en", [stamp] * ROWS),
+            )
+
+
+def read(config: LakeConfig, gate: Any, done: Any) -> None:
+    """Whatever a reader sees, each partition is one writer's, whole, in both tables."""
+    lake = Lake(config)
+    gate.wait()
+    reads = 0
+    while not done.is_set() or reads == 0:
+        assert_whole(lake)
+        reads += 1
+
+
+def assert_whole(lake: Lake) -> None:
+    found = lake.query(
+        """
+        SELECT corpus, count(DISTINCT stamp) AS stamps, count(*) AS n
+        FROM (
+            SELECT corpus, text AS stamp FROM transcripts
+            UNION ALL SELECT corpus, reason FROM quarantine
+        )
+        GROUP BY corpus
+        """
+    ).to_pylist()
+    for row in found:
+        assert (row["stamps"], row["n"]) == (1, 2 * ROWS), row
+
+
+def replace_for_ever(config: LakeConfig, ready: Any) -> None:
+    lake = Lake(config)
+    for number in count():
+        lake.replace(
+            replace_transcripts("shared", "en", [str(number)] * ROWS),
+            replace_quarantine("shared", "en", [str(number)] * ROWS),
+        )
+        ready.set()
+
+
+def die_before_commit(config: LakeConfig) -> None:
+    """SIGKILL after the old rows were deleted and new ones written, before the commit."""
+    with Lake(config).writing("die") as cursor:
+        cursor.execute("DELETE FROM lake.transcripts")
+        rows = replace_transcripts("shared", "en", ["torn"] * ROWS).rows
+        cursor.register("incoming", rows)
+        cursor.execute("INSERT INTO lake.transcripts BY NAME FROM incoming")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def replace_with_file_limit(config: LakeConfig, limit: int, said: Path) -> None:
+    """Write more than files may hold, and keep what the error said."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    lake = Lake(config)
+    lake.snapshot()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+    try:
+        lake.replace(replace_transcripts("a", "en", (os.urandom(400).hex() for _ in range(5000))))
+    except LakeError as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        said.write_text(str(error))
