@@ -190,6 +190,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 @dataclass(frozen=True, slots=True)
 class _Catalog:
     voices: dict[str, VoiceInfo]
+    files: dict[str, str]  # by voice: where it lies in eSpeak's data
     variants: frozenset[str]
 
 
@@ -231,12 +232,15 @@ def _open_library() -> Iterator[tuple[ctypes.CDLL, int]]:
 
 def _speak(text: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
     encoded = text.encode()
+    # By its file: some tags (en-gb, fr-fr) are listed and yet not found by name.
+    name = "+".join(filter(None, [_catalog().files[voice.language], voice.variant]))
     recorder = _Recorder()
     with _open_library() as (library, rate):
         _LIBC.srand(_RANDOM_SEED)  # some variants take their noise from the C library
         library.espeak_ng_SetRandSeed(ctypes.c_long(_RANDOM_SEED))
         library.espeak_SetSynthCallback(recorder.callback)
-        library.espeak_SetVoiceByName(voice.name.encode())
+        if library.espeak_SetVoiceByName(name.encode()):
+            raise RuntimeError(f"eSpeak NG lists voice {voice.name!r} and cannot load it: {name}")
         library.espeak_SetParameter(_PARAMETER_RATE, voice.rate, 0)
         library.espeak_SetParameter(_PARAMETER_PITCH, voice.pitch, 0)
         library.espeak_Synth(
@@ -251,16 +255,18 @@ def _catalog() -> _Catalog:
     tag = ctypes.c_char_p(b"variant")
     wanted = _CVoice(languages=ctypes.cast(tag, ctypes.c_void_p).value)
     voices: dict[str, VoiceInfo] = {}
+    files: dict[str, str] = {}
     with _open_library() as (library, _):
         library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_CVoice))
         for voice in _walk(library.espeak_ListVoices(None)):
             tags = _read_languages(voice.languages)
+            files.setdefault(tags[0], voice.identifier.decode())
             voices.setdefault(tags[0], VoiceInfo(tags[0], voice.name.decode().strip(), tags))
         variants = frozenset(
             voice.identifier.decode().removeprefix("!v/")
             for voice in _walk(library.espeak_ListVoices(ctypes.byref(wanted)))
         )
-    return _Catalog(voices, variants)
+    return _Catalog(voices, files, variants)
 
 
 def _walk(voices: ctypes.Array) -> list[_CVoice]:

@@ -117,3 +117,13 @@ def test_lists_voices_by_language():
 )
 def test_voice_string_round_trips(voice: Voice):
     assert Voice.parse(str(voice)) == voice
+
+
+@pytest.mark.parametrize("language", ["en-gb", "en-us", "fr-fr", "de", "es", "cmn", "hi"])
+def test_a_variant_is_heard_in_every_accent(language: str) -> None:
+    # eSpeak lists en-gb and fr-fr, does not find them by that name, and then speaks English.
+    plain, _ = synthesize("Paris, Madrid, Berlin", language)
+    varied, _ = synthesize("Paris, Madrid, Berlin", f"{language}+f2")
+    english, _ = synthesize("Paris, Madrid, Berlin", "en-us")
+    assert not np.array_equal(plain, varied)
+    assert language == "en-us" or not np.array_equal(plain, english)
