@@ -73,6 +73,7 @@ class ConformerAdapter(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """(B, T, D), (B, T) -> (B, S, A)"""
+        states = states * mask[..., None]  # the convolutions look beyond the last frame
         return self.conformer(states, attention_mask=mask).last_hidden_state
 
 
@@ -127,11 +128,10 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.llm = AutoModelForCausalLM.from_config(config.text_config) if llm is None else llm
         self._build_adapter()
         self.post_init()
-        self.llm.requires_grad_(False)
-        self.encoder.requires_grad_(not config.freeze_encoder)
         # After post_init, which would overwrite LoRA's zeros.
         if config.lora_rank:
             inject_adapter_in_model(lora_config(config), self.llm, _LORA)
+        self._freeze()
         if config.self_contained is None:
             config.self_contained = self._count_frozen() < SELF_CONTAINED_BELOW
         if not config.self_contained and None in (
@@ -195,6 +195,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 f"the checkpoint {path} lacks {len(missing)} weights of the model that its "
                 f"config.json describes, {min(missing)} for one: copy it again, whole"
             )
+        model._freeze()  # loading made every weight anew
         return model
 
     def save_pretrained(  # type: ignore[override]
@@ -340,14 +341,18 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.adapter: nn.Module = ADAPTERS[config.adapter_type](config)
         self.projector = nn.Linear(config.adapter_hidden_size, config.text_config.hidden_size)
 
+    def _freeze(self) -> None:
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(not self._is_frozen(name))
+
     def _frozen_keys(self) -> set[str]:
         """The weights (and statistics) that training leaves as they were."""
-        return {
-            key
-            for key in self.state_dict()
-            if (key.startswith("llm.") and ".lora_" not in key)
-            or (key.startswith("encoder.") and self.config.freeze_encoder)
-        }
+        return {key for key in self.state_dict() if self._is_frozen(key)}
+
+    def _is_frozen(self, key: str) -> bool:
+        if key.startswith("llm."):
+            return ".lora_" not in key
+        return key.startswith("encoder.") and self.config.freeze_encoder
 
     def _count_frozen(self) -> int:
         return sum(weight.numel() for weight in self.parameters() if not weight.requires_grad)
