@@ -252,8 +252,9 @@ def decode(example: Example, content: bytes | Exception) -> Sample | Skip:
     if rate != SAMPLE_RATE or samples.ndim != 1:
         detail = f"{rate} Hz, {samples.ndim} dimensions; shards hold 16 kHz mono"
         return Skip(example, "wrong_audio_format", detail)
-    if len(samples) == 0 or abs(len(samples) / rate - example.duration) > _TOLERANCE:
-        detail = f"{len(samples) / rate:.2f} s of audio, where the row says {example.duration:.2f}"
+    seconds = len(samples) / rate
+    if seconds < MIN_SECONDS or abs(seconds - example.duration) > _TOLERANCE:
+        detail = f"{seconds:.2f} s of audio, where the row says {example.duration:.2f} s"
         return Skip(example, "wrong_audio_length", detail)
     return Sample(example, audio=samples)
 
