@@ -4,6 +4,8 @@ import hashlib
 import io
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
@@ -174,17 +176,26 @@ def _decibels(power: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
     return 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DBFS / 10)))
 
 
-def _open_source(source: AudioSource) -> BinaryIO:
+@contextmanager
+def _open_source(source: AudioSource) -> Iterator[BinaryIO]:
     try:
         file = io.BytesIO(source.data) if source.data is not None else open_binary(source.path)
-        size = file.seek(0, io.SEEK_END)
-    except OSError as error:
-        raise AudioError("unreadable", f"{source.path} cannot be read: {error}") from error
-    if size == 0:
-        file.close()
-        raise AudioError("empty_file", f"{source.path} has 0 bytes")
-    file.seek(0)
-    return file
+    except Exception as error:  # remote file systems have errors of their own kinds
+        raise _unreadable(source, error) from error
+    with file:
+        try:
+            if file.seek(0, io.SEEK_END) == 0:
+                raise AudioError("empty_file", f"{source.path} has 0 bytes")
+            file.seek(0)
+            yield file
+        except OSError as error:
+            raise _unreadable(source, error) from error
+
+
+def _unreadable(source: AudioSource, error: Exception) -> AudioError:
+    return AudioError(
+        "unreadable", f"{source.path} cannot be read: {type(error).__name__}: {error}"
+    )
 
 
 def _open_sound(file: BinaryIO, path: str) -> _SequentialFile:

@@ -281,6 +281,30 @@ def test_flac_from_a_pipe_does_not_know_its_length() -> None:
     data[22:26] = bytes(4)
     assert len(decode(source(bytes(data)), 60).samples) == 3 * RATE
     assert reason_of(source(bytes(data)), max_seconds=2) == "too_long"
+    part = decode(replace(source(bytes(data)), start=1.0, duration=1.0), 2)
+    assert len(part.samples) == RATE
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    form=st.sampled_from(FORMATS),
+    damage=st.lists(st.tuples(st.integers(0, 50_000), st.integers(0, 255)), max_size=6),
+    kept=st.floats(0.01, 1.0),
+    start=st.sampled_from([None, 0.3]),
+)
+def test_damage_of_any_kind_is_a_good_result_or_an_audio_error(
+    form: tuple[str, str], damage: list[tuple[int, int]], kept: float, start: float | None
+) -> None:
+    data = bytearray(encode(tone(0.5), 16_000, *form))
+    for place, value in damage:
+        data[place % len(data)] = value
+    try:
+        audio = decode(AudioSource("x", bytes(data[: int(len(data) * kept) + 1]), start), 10)
+    except AudioError:
+        return
+    assert np.isfinite(audio.samples).all()
+    assert 0 < len(audio.samples) <= 10 * RATE
+    assert np.abs(audio.samples).max() <= 1
 
 
 def test_wav_with_chunks_around_its_samples() -> None:
@@ -339,6 +363,17 @@ def test_urls() -> None:
     audio = decode(AudioSource("memory://speech/clip.flac", start=0.1, duration=0.2), 60)
     assert len(audio.samples) == 3200
     assert reason_of(AudioSource("memory://speech/absent.flac")) == "unreadable"
+    assert reason_of(AudioSource("nonsense://speech/clip.flac")) == "unreadable"
+
+
+class _FailingDisk(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_disk_that_fails_while_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdg_assets.audio.open_binary", lambda path: _FailingDisk(b"RIFF"))
+    assert reason_of(AudioSource("x.wav")) == "unreadable"
 
 
 @given(

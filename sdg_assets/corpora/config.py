@@ -76,6 +76,12 @@ class CorpusConfig(BaseModel):
     def speaks(self, language: str) -> bool:
         return language in self.languages
 
+    def with_language(self, language: str) -> Self:
+        """The same corpus, which has ``language`` too."""
+        if self.speaks(language):
+            return self
+        return self.model_copy(update={"languages": (*self.languages, language)})
+
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Self:
         if repeated := _repeated(self.languages) or _repeated(self.members):

@@ -4,8 +4,9 @@ import hashlib
 import io
 import json
 import os
+import posixpath
+import zlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -20,6 +21,7 @@ AUDIO_SUFFIXES = frozenset(
     | {".caf", ".w64", ".rf64", ".sph"}
     | {".m4a", ".mp4", ".aac", ".wma", ".webm", ".amr"}
 )
+_READ_ERRORS = (OSError, EOFError, zlib.error)  # the last two: a damaged .gz
 _TEMPORARY_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", "~")
 
 
@@ -39,11 +41,7 @@ def is_ignored(name: str) -> bool:
 
 
 def is_audio(path: str) -> bool:
-    return suffix_of(path) in AUDIO_SUFFIXES
-
-
-def suffix_of(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
+    return posixpath.splitext(path)[1].lower() in AUDIO_SUFFIXES
 
 
 def absolute(path: str, folder: str) -> str:
@@ -66,9 +64,9 @@ def exists(path: str) -> bool:
 
 
 def is_missing(path: str) -> bool:
-    """Whether a file is known not to be there. A remote one is given the benefit of the doubt:
+    """Whether a local file is not there. A remote one gets the benefit of the doubt.
 
-    asking about each file of a manifest would cost more than the failure to read it later.
+    Asking for each file of a manifest would cost more than the failure to read it later.
     """
     return not is_url(path) and not os.path.exists(path)
 
@@ -150,7 +148,7 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(file, 1):
                 text = line.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
-    except OSError as error:
+    except _READ_ERRORS as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
 
 
@@ -174,7 +172,7 @@ def read_json_lines(path: str) -> Iterator[tuple[str, dict[str, Any]] | Reject]:
     Raises:
         CorpusError: the file cannot be read.
     """
-    name = PurePosixPath(path).name
+    name = posixpath.basename(path)
     for number, line in read_lines(path):
         if not line.strip():
             continue
@@ -208,7 +206,7 @@ def read_json(path: str) -> Any:
         ) from error
     except UnicodeDecodeError as error:
         raise CorpusError(f"{path} is not UTF-8: {error}") from error
-    except OSError as error:
+    except _READ_ERRORS as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
 
 

@@ -32,8 +32,10 @@ class _SpeechReader:
                     yield _printable(item)
                 continue
             item = _tidy_utterance(item, text_expected)
-            yield _reject_utterance(item, self.corpus, seen) or item
-            seen.setdefault(item.utterance_id, item.audio.path)
+            reject = _reject_utterance(item, self.corpus, seen)
+            if reject is None:
+                seen[item.utterance_id] = item.audio.path
+            yield reject or item
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ class _TextQAReader:
                 yield _printable(item)
                 continue
             item = _tidy_qa(item)
-            yield _reject_qa(item, self.corpus, seen) or item
-            seen.setdefault(item.qa_id, item.source_path)
+            reject = _reject_qa(item, self.corpus, seen)
+            if reject is None:
+                seen[item.qa_id] = item.source_path
+            yield reject or item
 
 
 def open_reader(corpus: CorpusConfig) -> SpeechReader | TextQAReader:

@@ -108,6 +108,14 @@ def test_compressed_lines(put: Put) -> None:
     assert read_json(path) == {"a": 1}
 
 
+def test_a_compressed_file_that_was_cut_off(put: Put) -> None:
+    data = gzip.compress(b'{"a": 1}\n' * 1000)
+    with pytest.raises(CorpusError, match="cannot be read"):
+        list(read_json_lines(put("a.jsonl.gz", data[:-20])))
+    with pytest.raises(CorpusError, match="cannot be read"):
+        read_json(put("b.json.gz", data[:-20]))
+
+
 def test_a_broken_line_is_one_reject(put: Put) -> None:
     lines = [b'{"n": 1}', b'{"n": 2', b"[3]", b"", b"\xff\xfe", b"{}" * 2, b'{"n": 7}']
     found = list(read_json_lines(put("a.jsonl", b"\n".join(lines))))

@@ -44,18 +44,27 @@ def test_ids_with_folders_suffixes_and_dots(tmp_path: Path) -> None:
 
 
 def test_text_without_audio_and_audio_without_text(tmp_path: Path) -> None:
-    make(tmp_path, "a|one\nb|two\nc|\nd\na|again\n", "x/a.wav", "x/c.wav", "x/d.wav", "x/e.wav")
+    make(
+        tmp_path,
+        "a|one\nb|two\nc|\nd\na|again\nf|\nf|second\n",
+        "x/a.wav",
+        "x/c.wav",
+        "x/d.wav",
+        "x/e.wav",
+        "x/f.wav",
+    )
     found = read_lj(tmp_path)
-    assert found.texts == {"a": "one"}
+    assert found.texts == {"a": "one", "f": "second"}
     reasons = [(r.item_id, r.reason) for r in found.rejects]
     assert reasons == [
         ("b", "orphan_transcript"),
         ("c", "empty_text"),
         ("d", "empty_text"),
         ("a", "duplicate_id"),
+        ("f", "empty_text"),
         ("e", "missing_text"),
     ]
-    assert read_lj(tmp_path, "unlabelled_speech").ids == ["a", "c", "d", "e"]
+    assert read_lj(tmp_path, "unlabelled_speech").ids == ["a", "c", "d", "f", "e"]
 
 
 def test_no_metadata(tmp_path: Path) -> None:
