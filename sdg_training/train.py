@@ -39,6 +39,7 @@ from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.reporting import PrintReporter, Progress, Reporter, open_reporter
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
+Plan = list[NDArray[np.int64]]  # the rows of each batch
 _CURVE = 500  # points that a curve in the metrics has at most
 
 
@@ -104,16 +105,15 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     limit = min(recipe.max_audio_seconds, processor.max_seconds)
     table = select_usable(read_examples(config.examples), processor.audio_token, limit, skips)
     source = open_source(model, processor, table, config, reporter)
-    plans = plan_epochs(table, recipe)
-    batches = iterate_batches(source, processor, plans, recipe, skips)
-    total = recipe.max_steps or math.ceil(len(plans) / recipe.accumulate)
-    curves = fit(model, batches, total, recipe, reporter)
+    durations = table["duration"].to_numpy()
+    batches = iterate_batches(source, processor, durations, recipe, skips)
+    curves = fit(model, batches, count_updates(durations, recipe), recipe, reporter)
     for line in skips.describe():
         reporter.log(line)
     used = select_unskipped(table, skips)
     metrics = {
         **measure_run(used, curves, skips),
-        "padding_share": measure_padding(plans, table["duration"].to_numpy()),
+        "padding_share": measure_padding(plan_epoch(durations, recipe, 0), durations),
         "trained_parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
         "parameters": sum(w.numel() for w in model.parameters()),
     }
@@ -135,34 +135,40 @@ def open_source(
     return recordings
 
 
-def plan_epochs(table: pa.Table, recipe: Recipe) -> list[NDArray[np.int64]]:
-    """The rows of each batch, epoch after epoch, in an order that only the seed decides."""
-    durations = table["duration"].to_numpy()
-    plans = []
-    for epoch in range(recipe.epochs):
-        generator = np.random.default_rng((recipe.seed, epoch))
-        plans += plan_batches(durations, recipe.batch_size, recipe.batch_seconds, generator)
-    return plans
+def plan_epoch(durations: NDArray[np.float64], recipe: Recipe, epoch: int) -> Plan:
+    """The rows of each batch, in an order that only the seed and the epoch decide."""
+    generator = np.random.default_rng((recipe.seed, epoch))
+    return plan_batches(durations, recipe.batch_size, recipe.batch_seconds, generator)
+
+
+def count_updates(durations: NDArray[np.float64], recipe: Recipe) -> int:
+    """Updates of all epochs, or ``max_steps`` where that is less."""
+    batches = sum(len(plan_epoch(durations, recipe, epoch)) for epoch in range(recipe.epochs))
+    updates = math.ceil(batches / recipe.accumulate)
+    return min(updates, recipe.max_steps or updates)
 
 
 def iterate_batches(
     source: Dataset,
     processor: SALMProcessor,
-    plans: Sequence[NDArray[np.int64]],
+    durations: NDArray[np.float64],
     recipe: Recipe,
     skips: SkipLog,
 ) -> Iterator[Batch]:
     """All epochs' batches; what is skipped is counted, and a batch with nothing else left out."""
-    loader = DataLoader(
-        source,
-        batch_sampler=[plan.tolist() for plan in plans],
-        collate_fn=Collator(processor, recipe.max_tokens),
-        num_workers=recipe.num_workers,
-    )
-    for batch in loader:
-        skips.add(batch.skips)
-        if batch.examples:
-            yield batch
+    collator = Collator(processor, recipe.max_tokens)
+    for epoch in range(recipe.epochs):
+        plan = plan_epoch(durations, recipe, epoch)
+        loader = DataLoader(
+            source,
+            batch_sampler=[batch.tolist() for batch in plan],
+            collate_fn=collator,
+            num_workers=recipe.num_workers,
+        )
+        for batch in loader:
+            skips.add(batch.skips)
+            if batch.examples:
+                yield batch
 
 
 def fit(

@@ -1,0 +1,126 @@
+"""Scores of a checkpoint."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sdg_assets.storage.tables import TABLES
+from sdg_tests.training.dummies import encode_flac, noise, write_examples
+from sdg_training.checkpoint import (
+    CheckpointError,
+    build_model,
+    load_checkpoint,
+    save_checkpoint,
+    undo_training,
+)
+from sdg_training.data import ExamplesError, Recordings, Sample
+from sdg_training.evaluate import CONDITIONS, score
+from sdg_training.generate import generate_answers
+from sdg_training.recipe import Recipe
+from sdg_training.rouge import rouge_l
+
+
+@pytest.fixture(scope="module")
+def recipe(encoder: Path, llm: Path) -> Recipe:
+    values = {"encoder": str(encoder), "llm": str(llm), "adapter": {"hidden_size": 64}}
+    return Recipe.model_validate({**values, "lora": {"rank": 8}, "precision": "float32"})
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> pa.Table:
+    """Two corpora, whose examples have the same ids."""
+    recordings = [encode_flac(noise(0.5 + 0.25 * seed, seed)) for seed in range(4)]
+    rows = [
+        {
+            "example_id": f"same-{number % 2}",
+            "source_corpus": ("left", "right")[number // 2],
+            "duration": 0.5 + 0.25 * number,
+            "question": ("who?", "qui?", "誰？", "कौन?")[number],
+        }
+        for number in range(4)
+    ]
+    return write_examples(tmp_path, recordings, rows)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, recipe: Recipe) -> Path:
+    """A checkpoint that is not what the recipe's seed makes."""
+    model, processor = build_model(recipe.model_copy(update={"seed": 1}))
+    save_checkpoint(tmp_path / "checkpoint", model, processor, recipe, {})
+    return tmp_path / "checkpoint"
+
+
+def test_the_table_has_the_lake_s_columns(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    scores = score(checkpoint, examples, str(tmp_path), max_new_tokens=5, batch_size=3)
+    names = TABLES["rouge_l_scores"].names
+    assert scores.table.column_names == names[names.index("eval_set") :]
+    expected = [TABLES["rouge_l_scores"].field(name).type for name in scores.table.column_names]
+    assert scores.table.schema.types == expected
+    assert scores.table["eval_set"].to_pylist() == ["left", "left", "right", "right"]
+    assert scores.table["example_id"].to_pylist() == ["same-0", "same-1"] * 2
+    for row in scores.table.to_pylist():
+        for suffix in ("", "_audio_removed", "_untrained"):
+            prediction = row[f"prediction{suffix}"]
+            assert row[f"rouge_l{suffix}"] == rouge_l(prediction, row["reference"]).fmeasure
+
+
+def test_every_condition_is_the_model_s_own_answer(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    table = score(checkpoint, examples, str(tmp_path), max_new_tokens=5, batch_size=3).table
+    samples = Recordings(examples, str(tmp_path)).__getitems__(range(4))
+    alone = [[sample] for sample in samples if isinstance(sample, Sample)]
+    models = {
+        "prediction": load_checkpoint(checkpoint),
+        "prediction_untrained": build_model(recipe),
+    }
+    for column, (model, processor) in models.items():
+        answers = [generate_answers(model, processor, one, 5)[0] for one in alone]
+        assert table[column].to_pylist() == answers
+    model, processor = models["prediction"]
+    answers = [generate_answers(model, processor, one, 5, with_audio=False)[0] for one in alone]
+    assert table["prediction_audio_removed"].to_pylist() == answers
+
+
+def test_a_condition_that_is_not_asked_for_is_null(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    pq.write_table(examples, tmp_path / "examples.parquet")
+    path = str(tmp_path / "examples.parquet")
+    table = score(checkpoint, path, str(tmp_path), ["audio_removed"], max_new_tokens=3).table
+    assert table["prediction"].null_count == table["rouge_l_untrained"].null_count == 4
+    assert table["prediction_audio_removed"].null_count == 0
+
+
+def test_what_cannot_be_heard_has_no_row_and_a_reason(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    rows = examples.to_pylist()
+    rows[0]["byte_length"] = 30
+    rows[3]["answer"] = ""
+    scores = score(checkpoint, pa.Table.from_pylist(rows), str(tmp_path), max_new_tokens=3)
+    assert scores.table["eval_set"].to_pylist() == ["left", "right"]
+    assert scores.skips.count() == {"unreadable_audio": 1, "empty_answer": 1}
+    rows[1]["shard"] = rows[2]["shard"] = "absent.tar"
+    with pytest.raises(ExamplesError, match="no example to use"):
+        score(checkpoint, pa.Table.from_pylist(rows), str(tmp_path))
+
+
+def test_an_encoder_that_was_trained_is_undone_too(recipe: Recipe) -> None:
+    listening = recipe.model_copy(update={"freeze_encoder": False})
+    model, _ = build_model(listening)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data.add_(1.0)
+    undo_training(model, listening)
+    assert all(before[name].equal(weight) for name, weight in model.state_dict().items())
+
+
+def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path, examples: pa.Table) -> None:
+    with pytest.raises(CheckpointError, match=r"no config\.json and no recipe\.json"):
+        score(tmp_path, examples, str(tmp_path), CONDITIONS)

@@ -1,0 +1,287 @@
+"""A training run from a table to a checkpoint."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from pydantic import ValidationError
+
+from sdg_tests.training.dummies import encode_flac, noise, write_examples
+from sdg_training.checkpoint import build_model, load_checkpoint, load_recipe
+from sdg_training.data import ExamplesError
+from sdg_training.evaluate import score
+from sdg_training.recipe import Recipe, TrainConfig
+from sdg_training.train import (
+    TrainingError,
+    TrainResult,
+    build_optimizer,
+    load_config,
+    schedule,
+    train,
+)
+
+ANSWERS = ["red", "grün", "मछली", "北京", "سوق", "blue bird", "eins", "two"]
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden_size": 64},
+    "conformer": {
+        "type": "conformer",
+        "hidden_size": 64,
+        "num_attention_heads": 4,
+        "intermediate_size": 128,
+    },
+}
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> pa.Table:
+    """Eight noises and what each of them is called; only hearing helps."""
+    recordings = [encode_flac(noise(1.0, seed)) for seed in range(8)]
+    rows = [
+        {"answer": answer, "question": ("what?", "was?")[number % 2]}
+        for number, answer in enumerate(ANSWERS)
+    ]
+    return write_examples(tmp_path, recordings, rows)
+
+
+@pytest.fixture
+def recipe(encoder: Path, llm: Path) -> Recipe:
+    return Recipe.model_validate(
+        {
+            "encoder": str(encoder),
+            "llm": str(llm),
+            "adapter": ADAPTERS["mlp"],
+            "lora": {"rank": 8},
+            "epochs": 4,
+            "batch_size": 3,
+            "learning_rate": 1e-2,
+            "precision": "float32",
+        }
+    )
+
+
+def run(
+    folder: Path, table: pa.Table, recipe: Recipe, name: str = "out", **how: Any
+) -> TrainResult:
+    pq.write_table(table, folder / "examples.parquet")
+    config = TrainConfig(
+        examples=str(folder / "examples.parquet"),
+        blobs=f"file://{folder}",
+        output=folder / name,
+        recipe=recipe.model_copy(update=how),
+    )
+    return train(config)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_eight_examples_are_learnt_by_heart_through_the_ear(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe, adapter: str
+) -> None:
+    recipe = Recipe.model_validate({**recipe.model_dump(), "adapter": ADAPTERS[adapter]})
+    rate = {"mlp": 1e-2, "conformer": 5e-3}[adapter]
+    result = run(tmp_path, examples, recipe, epochs=120, batch_size=8, learning_rate=rate)
+    assert result.metrics["final_loss"] < 0.3
+    scores = score(result.checkpoint, examples, str(tmp_path))
+    assert scores.mean("trained") == 1.0
+    assert scores.mean("audio_removed") <= 0.35
+    assert scores.mean("untrained") <= 0.35
+
+
+def test_the_checkpoint_is_a_folder_with_all_that_is_known(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    result = run(tmp_path, examples, recipe)
+    assert result.checkpoint == tmp_path / "out"
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics == result.metrics
+    assert metrics["examples"] == 8
+    assert metrics["audio_hours"] == pytest.approx(8 / 3600, abs=1e-4)
+    assert metrics["updates"] == len(metrics["loss"]) == len(metrics["learning_rate"]) == 12
+    assert metrics["skipped"] == {}
+    assert metrics["examples_per_second"] > 0
+    assert metrics["audio_hours_per_hour"] == pytest.approx(
+        metrics["examples_per_second"], rel=0.05
+    )
+    assert 0 < metrics["trained_parameters"] < metrics["parameters"]
+    assert load_recipe(tmp_path / "out") == recipe
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    model, processor = load_checkpoint(tmp_path / "out")
+    assert model.config.audio_token_id == processor.audio_token_id
+
+
+def test_the_seed_decides_everything(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    first, again, other = (
+        run(tmp_path, examples, recipe, name, seed=seed)
+        for name, seed in (("first", 1), ("again", 1), ("other", 2))
+    )
+    assert first.metrics["loss"] == again.metrics["loss"] != other.metrics["loss"]
+    weights = [load_checkpoint(result.checkpoint)[0].state_dict() for result in (first, again)]
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
+def test_keeping_encoder_states_changes_nothing(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    kept = run(tmp_path, examples, recipe, "kept").metrics["loss"]
+    spilt = run(tmp_path, examples, recipe, "spilt", cache_gigabytes=0.0).metrics["loss"]
+    afresh = run(tmp_path, examples, recipe, "afresh", cache_encoder=False).metrics["loss"]
+    assert kept == spilt
+    assert kept == pytest.approx(afresh, rel=0.02)  # float16
+
+
+def test_only_what_is_trained_changes(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    for freeze_encoder in (True, False):
+        one = recipe.model_copy(update={"freeze_encoder": freeze_encoder})
+        before = build_model(one)[0].state_dict()
+        result = run(tmp_path, examples, one, f"frozen-{freeze_encoder}")
+        after = load_checkpoint(result.checkpoint)[0].state_dict()
+        changed = {name for name in before if not before[name].equal(after[name])}
+        parts = {name.split(".")[0] for name in changed}
+        assert parts == {"adapter", "projector", "llm", *([] if freeze_encoder else ["encoder"])}
+        assert all(".lora_" in name for name in changed if name.startswith("llm."))
+
+
+def test_bad_examples_are_skipped_and_counted(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    rows = examples.to_pylist()
+    rows[1]["answer"] = ""
+    rows[2]["byte_length"] = 40
+    rows[3]["answer"] = "long " * 100
+    table = pa.Table.from_pylist(rows)
+    for cache_encoder in (True, False):
+        result = run(
+            tmp_path,
+            table,
+            recipe,
+            f"cached-{cache_encoder}",
+            cache_encoder=cache_encoder,
+            max_tokens=200,
+        )
+        assert result.metrics["examples"] == 5
+        assert result.metrics["skipped"] == {
+            "empty_answer": 1,
+            "unreadable_audio": 1,
+            "too_many_tokens": 1,
+        }
+        assert result.metrics["audio_hours"] == pytest.approx(5 / 3600, abs=1e-4)
+
+
+def test_nothing_usable_is_an_error(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    unreadable = [row | {"shard": "absent.tar"} for row in examples.to_pylist()]
+    with pytest.raises(ExamplesError, match=r"skipped 8 \(missing_audio\)"):
+        run(tmp_path, pa.Table.from_pylist(unreadable), recipe)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_exists_is_left_alone(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(TrainingError, match="exists already"):
+        run(tmp_path, examples, recipe)
+
+
+def test_a_checkpoint_appears_whole_or_not_at_all(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("sdg_training.salm.SALMProcessor.save_pretrained", fail)
+    with pytest.raises(OSError, match="no space left"):
+        run(tmp_path, examples, recipe)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["examples.parquet", "shard.tar"]
+
+
+def test_a_run_that_diverges_stops(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    with pytest.raises(TrainingError, match=r"the loss is nan at update .*lower the learning"):
+        run(tmp_path, examples, recipe, learning_rate=1e30, max_grad_norm=1e30, epochs=20)
+
+
+def test_a_run_can_be_cut_short(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    assert run(tmp_path, examples, recipe, "steps", max_steps=5).metrics["updates"] == 5
+    quick = run(tmp_path, examples, recipe, "time", epochs=2000, max_minutes=1 / 60)
+    assert quick.metrics["seconds"] == pytest.approx(1.0, abs=0.5)
+    assert quick.metrics["learning_rate"][-1] < 1e-3  # it has come down by then
+
+
+def test_accumulated_batches_are_one_larger_batch(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    table = pa.Table.from_pylist([row | {"answer": "same"} for row in examples.to_pylist()])
+    sizes = {"whole": {"batch_size": 8}, "parts": {"batch_size": 2, "accumulate": 4}}
+    whole, parts = (
+        run(tmp_path, table, recipe, name, epochs=2, **how).metrics["loss"]
+        for name, how in sizes.items()
+    )
+    assert len(whole) == len(parts) == 2
+    assert whole == pytest.approx(parts, rel=1e-3)
+
+
+def test_bfloat16_learns_as_well(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    how = {"epochs": 20, "batch_size": 8}
+    exact = run(tmp_path, examples, recipe, "exact", **how).metrics
+    rounded = run(tmp_path, examples, recipe, "rounded", precision="bfloat16", **how).metrics
+    assert exact["loss"] != rounded["loss"]
+    assert rounded["final_loss"] == pytest.approx(exact["final_loss"], rel=0.2)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    rates = [schedule(share / 100, warmup_share=0.1) for share in range(100)]
+    assert rates.index(max(rates)) == 10
+    assert rates[5] == pytest.approx(0.5)
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert schedule(0.0, warmup_share=0.0) == 1.0
+    assert math.isfinite(schedule(0.99, warmup_share=1.0))
+
+
+def test_matrices_alone_decay(recipe: Recipe) -> None:
+    model, _ = build_model(recipe)
+    for name, kind in {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.items():
+        optimizer = build_optimizer(model, recipe.model_copy(update={"optimizer": name}))
+        assert type(optimizer) is kind
+        decaying, steady = optimizer.param_groups
+        assert {weight.ndim for weight in decaying["params"]} == {2}
+        assert {weight.ndim for weight in steady["params"]} == {1}
+        assert (decaying["weight_decay"], steady["weight_decay"]) == (recipe.weight_decay, 0.0)
+
+
+def test_a_recipe_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValidationError, match="learning_rat"):
+        Recipe.model_validate({"learning_rat": 1e-3})
+
+
+def start(config: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sdg_training.train", "--config", str(config)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_command_line(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    pq.write_table(examples, tmp_path / "examples.parquet")
+    config = {
+        "examples": str(tmp_path / "examples.parquet"),
+        "blobs": str(tmp_path),
+        "output": str(tmp_path / "models" / "checkpoint"),
+        "recipe": recipe.model_dump(mode="json"),
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    finished = start(tmp_path / "config.yaml")
+    assert finished.returncode == 0, finished.stderr
+    assert "training: 12/12 updates" in finished.stderr
+    assert "llm: 12,288 weights trained" in finished.stderr
+    assert (tmp_path / "models" / "checkpoint" / "metrics.json").is_file()
+
+
+def test_a_wrong_configuration_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"examples": "a", "blobs": "b", "out": "c"}))
+    with pytest.raises(TrainingError, match=r"config\.json is no training configuration(.|\n)*out"):
+        load_config(tmp_path / "config.json")
