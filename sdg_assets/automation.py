@@ -19,7 +19,7 @@ from sdg_assets.landing import (
     load_cursor,
 )
 from sdg_assets.partitions import corpora, key_of, languages, missing_keys
-from sdg_assets.stages.stage import WorkspaceResource
+from sdg_assets.resources import WorkspaceResource
 from sdg_assets.workspace import Workspace
 
 LANDING_SECONDS = 10
@@ -95,10 +95,8 @@ def admit(folder: LandedFolder, registry: CorpusRegistry, landing_url: str) -> N
         )
         return
     config = registry.get(corpus)
-    if language not in config.languages:
-        registry.register(
-            config.model_copy(update={"languages": (*config.languages, language)})
-        )
+    if not config.speaks(language):
+        registry.register(config.with_language(language))
 
 
 @dg.sensor(
@@ -118,7 +116,9 @@ def mixture_sensor(
     new_corpora, new_languages = missing_keys(stale, context.instance)
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=f"{partition}@{newest.isoformat()}", partition_key=key_of(partition))
+            dg.RunRequest(
+                run_key=f"{partition}@{newest.isoformat()}", partition_key=key_of(partition)
+            )
             for partition, newest in stale.items()
         ],
         dynamic_partitions_requests=[

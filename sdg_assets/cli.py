@@ -91,9 +91,7 @@ def add_language(
     corpora: Annotated[
         str, typer.Option(help="Comma-separated corpora that have this language now.")
     ],
-    upto: Annotated[
-        str, typer.Option(help="Last stage to materialise.")
-    ] = "training_examples",
+    upto: Annotated[str, typer.Option(help="Last stage to materialise.")] = "training_examples",
     wait: Annotated[bool, typer.Option(help="Follow the backfill until it ends.")] = False,
 ) -> None:
     """Register a language's partitions and launch a Dagster backfill over the chain.
@@ -112,9 +110,7 @@ def run_partition(
     partitions: Annotated[
         list[str], typer.Argument(help="CORPUS|LANGUAGE or CORPUS/LANGUAGE, one or several.")
     ],
-    upto: Annotated[
-        str, typer.Option(help="Last stage to materialise.")
-    ] = "training_examples",
+    upto: Annotated[str, typer.Option(help="Last stage to materialise.")] = "training_examples",
     only: Annotated[str | None, typer.Option(help="Just these stages, comma-separated.")] = None,
     profile: Annotated[
         str | None, typer.Option(help="Profile for every stage: a name or a YAML file.")

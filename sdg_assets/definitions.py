@@ -8,11 +8,11 @@ import dagster as dg
 
 from sdg_assets.automation import sensors
 from sdg_assets.checks import checks
+from sdg_assets.resources import WorkspaceResource
 from sdg_assets.stages import STAGES
-from sdg_assets.stages.stage import WorkspaceResource
 
 defs = dg.Definitions(
-    assets=[stage.asset for stage in STAGES],
+    assets=[stage.to_asset() for stage in STAGES],
     asset_checks=checks,
     sensors=sensors,
     resources={"workspace": WorkspaceResource()},

@@ -55,7 +55,9 @@ def throttle(report: Report, every: float) -> Report:
     return throttled
 
 
-def track(items: Iterable[Item], label: str, report: Report, total: int | None = None) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], label: str, report: Report, total: int | None = None
+) -> Iterator[Item]:
     """``items`` one by one, reporting after each."""
     start = time.monotonic()
     for done, item in enumerate(items, start=1):

@@ -59,8 +59,8 @@ class Landing(_Strict):
     """Where audio is dropped, and how long a folder must be quiet before it counts as whole."""
 
     url: str = "{home}/landing"
-    quiet_seconds: float = Field(10.0, ge=0)
-    max_partitions_per_tick: int = Field(50, ge=1)
+    quiet_seconds: float = Field(default=10.0, ge=0)
+    max_partitions_per_tick: int = Field(default=50, ge=1)
 
 
 class Settings(_Strict):

@@ -134,9 +134,7 @@ def _example_steps(lake: Lake, sample: Sample) -> Iterator[Step]:
     adopted = f"{sample.partition.corpus}/{sample.partition.language}/{own}"
     examples = [
         row
-        for row in lake.read(
-            "training_examples", where={"example_id": [own, adopted]}
-        ).to_pylist()
+        for row in lake.read("training_examples", where={"example_id": [own, adopted]}).to_pylist()
         if row["source_corpus"] == sample.partition.corpus
         and row["source_language"] == sample.partition.language
     ]
@@ -165,7 +163,12 @@ def _checkpoint_steps(lake: Lake, example: Row) -> Iterator[Step]:
 
 
 def _rows(
-    lake: Lake, table: str, where: Mapping[str, str], *, call: bool = False, limit: int | None = None
+    lake: Lake,
+    table: str,
+    where: Mapping[str, str],
+    *,
+    call: bool = False,
+    limit: int | None = None,
 ) -> Iterator[Step]:
     for row in lake.read(table, where=where).to_pylist()[:limit]:
         yield Step(table, _facts(row))

@@ -15,3 +15,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder} (set SDG_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, as ``$SDG_HOME``."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("SDG_HOME", str(folder))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return folder

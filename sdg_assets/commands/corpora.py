@@ -48,15 +48,20 @@ def check_files(files: Sequence[Path]) -> bool:
     for path in files:
         config = load_corpus(path)
         if config.kind == "mixture":
-            rows.append({"corpus": config.name, "language": " ".join(config.languages),
-                         "items": len(config.members), "rejected": 0, "why": "members"})  # fmt: skip
+            console.print(f"{config.name}: a mixture of {', '.join(config.members)}")
             continue
         for language in config.languages:
             items, reasons, failure = try_reading(config, language)
             good = good and items > 0
-            why = failure or ", ".join(f"{n} × {reason}" for reason, n in reasons.items())
-            rows.append({"corpus": config.name, "language": language, "items": items,
-                         "rejected": reasons.total(), "why": why})  # fmt: skip
+            rows.append(
+                {
+                    "corpus": config.name,
+                    "language": language,
+                    "items": items,
+                    "rejected": reasons.total(),
+                    "why": failure or ", ".join(f"{n} × {why}" for why, n in reasons.items()),
+                }
+            )
     print_rows(rows, f"first {CHECKED_ITEMS} items of each corpus")
     return good
 

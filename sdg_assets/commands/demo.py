@@ -190,8 +190,8 @@ _TABLES = {
         SELECT corpus, 'filtered_qa' AS stage, reason, count(*) AS dropped
         FROM filtered_qa WHERE NOT kept GROUP BY ALL
         UNION ALL SELECT corpus, stage, reason, count(*) FROM quarantine GROUP BY ALL
-        UNION ALL SELECT corpus, 'pseudo_labels', unnest(flags) AS reason, count(*)
-        FROM pseudo_labels WHERE NOT trusted GROUP BY ALL
+        UNION ALL SELECT corpus, 'pseudo_labels', reason, count(*)
+        FROM (SELECT corpus, unnest(flags) AS reason FROM pseudo_labels) GROUP BY ALL
         ORDER BY ALL""",
     "seconds per stage": """
         SELECT stage, sum(rows) AS rows, round(sum(seconds), 1) AS seconds,

@@ -1,10 +1,13 @@
 """`sdg sql`, `sdg trace`, `sdg calls`, `sdg gc`: looking into the lake, and keeping it small."""
 
+from datetime import UTC, datetime, timedelta
+
 import typer
 from rich.markup import escape
 
 from sdg_assets.commands.tables import console, print_rows, write_csv, write_json
-from sdg_assets.storage.maintenance import plan_gc, run_gc as carry_out
+from sdg_assets.storage.maintenance import plan_gc
+from sdg_assets.storage.maintenance import run_gc as carry_out
 from sdg_assets.trace import trace
 from sdg_assets.workspace import open_workspace
 
@@ -36,3 +39,15 @@ def show_trace(identifier: str) -> None:
 
 def show_calls() -> None:
     print_rows(open_workspace().ledger.report().to_pylist(), "engine calls")
+
+
+def run_gc(days: float | None, *, dry_run: bool) -> None:
+    workspace = open_workspace()
+    limit = timedelta(days=workspace.settings.keep_snapshots_days if days is None else days)
+    plan = plan_gc(workspace.lake, workspace.blobs, (), datetime.now(UTC) - limit)
+    console.print(str(plan), markup=False, highlight=False)
+    if dry_run:
+        console.print("nothing was removed: add --yes to remove it")
+        return
+    removed = carry_out(workspace.lake, workspace.blobs, plan)
+    console.print(f"removed {len(plan.versions)} versions and {removed / 1e6:.1f} MB of blobs")

@@ -67,7 +67,7 @@ def add(language: str, corpora: Sequence[str], upto: str, *, wait: bool) -> bool
 
 def add_to_corpus(registry: CorpusRegistry, name: str, language: str) -> Partition:
     config = registry.get(name)
-    if language not in config.languages:
+    if not config.speaks(language):
         registry.register(config.with_language(language))
     return Partition(name, language)
 

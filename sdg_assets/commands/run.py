@@ -9,10 +9,12 @@ from typing import Any
 import dagster as dg
 
 from sdg_assets.commands.dagster_home import open_instance
+from sdg_assets.commands.liveness import alive
 from sdg_assets.commands.tables import console
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
 from sdg_assets.partitions import add_partitions, key_of
 from sdg_assets.progress import Progress, listening
+from sdg_assets.settings import home_folder
 from sdg_assets.workspace import open_workspace
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -88,13 +90,18 @@ def run_stages(
     common = {"profile": profile} if profile else {}
     ops = {s: {"config": {**common, **(config or {}).get(s, {})}} for s in stages}
     start = time.monotonic()
-    with open_instance() as instance, listening(print_progress):
+    with (
+        open_instance() as instance,
+        alive(instance, home_folder() / "dagster" / "processes") as tags,
+        listening(print_progress),
+    ):
         add_partitions([partition], instance)
         result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
             run_config={"ops": ops, **QUIET},
             partition_key=key_of(partition),
             asset_selection=[dg.AssetKey(stage) for stage in stages],
             instance=instance,
+            tags=tags,
             raise_on_error=False,
         )
     return read_outcome(partition, result, time.monotonic() - start)
@@ -110,6 +117,8 @@ def read_outcome(
             cause = error.cause if error and error.cause else error
             stage = str(event.step_key).split(".")[0]
             failed[stage] = cause.message.strip() if cause else "unknown error"
+    if not result.success and not failed:
+        failed["run"] = "the run did not succeed; see its log in the web UI (make dev)"
     checks = result.get_asset_check_evaluations()
     return Outcome(
         partition=partition,
@@ -137,9 +146,7 @@ def print_progress(progress: Progress) -> None:
 
 def show(outcome: Outcome) -> None:
     stages = ", ".join(outcome.materialised) or "nothing to do"
-    console.print(
-        f"[bold]{outcome.partition}[/bold]  {stages}  [dim]{outcome.seconds:.1f} s[/dim]"
-    )
+    console.print(f"[bold]{outcome.partition}[/bold]  {stages}  [dim]{outcome.seconds:.1f} s[/dim]")
     for check, said in outcome.warnings.items():
         console.print(f"  [yellow]check[/yellow] {check}: {said}", highlight=False)
     for stage, error in outcome.failed.items():

@@ -2,29 +2,45 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sdg_assets.audio import audio_sha256, decode_flac, encode_flac, measure, resample
 from sdg_assets.engines import open_asr, open_llm, open_tts
 from sdg_assets.engines.base import (
-    ASR_RATE,
+    ASREngine,
     ASRRequest,
     ASRResult,
+    Audio,
     Failure,
     Fingerprint,
+    LLMEngine,
     LLMRequest,
     LLMResult,
     Message,
+    TTSEngine,
     TTSRequest,
     TTSResult,
     Usage,
 )
+from sdg_assets.engines.recording import (
+    dump_asr,
+    dump_asr_request,
+    dump_llm,
+    dump_llm_request,
+    dump_tts_request,
+    load_asr,
+    load_llm,
+    load_llm_request,
+    load_tts_request,
+)
 from sdg_assets.stages.clips import ref_of
-from sdg_assets.stages.stage import StageRun
+from sdg_assets.stages.run import StageRun
+from sdg_assets.storage.blobs import BlobRef, BlobStore
 from sdg_assets.storage.ledger import Call, Origin, Outcome, call_key
 
 Result = TypeVar("Result")
-Row = dict[str, Any]
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +49,6 @@ class Answered(Generic[Result]):
 
     key: str
     result: Result | Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What is to be spoken, by which voice."""
-
-    text: str
-    voice: str
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class StoredSpeech:
 
 
 def transcribe(
-    run: StageRun, audio: Sequence[Row], language: str | None
+    run: StageRun, audio: Sequence[Mapping[str, Any]], language: str | None
 ) -> dict[str, Answered[ASRResult]]:
     """ASR of rows of ``raw_audio``, by utterance id.
 
@@ -69,17 +76,10 @@ def transcribe(
     engine = open_asr(run.profile.asr)
     clips = {row["audio_sha256"]: ref_of(row) for row in audio}
     requests = {
-        row["utterance_id"]: {"audio_sha256": row["audio_sha256"], "language": language}
-        for row in audio
+        row["utterance_id"]: dump_asr_request(row["audio_sha256"], language) for row in audio
     }
-
-    def perform(calls: Sequence[Call]) -> list[Outcome]:
-        refs = [clips[call.request["audio_sha256"]] for call in calls]
-        flacs = run.workspace.blobs.read_many(refs)
-        batch = [ASRRequest(decode_flac(flac), language) for flac in flacs]
-        return [_outcome(result, dump_asr) for result in engine.transcribe(batch)]
-
-    return _complete(run, engine.fingerprint, requests, perform, load_asr, "")
+    perform = partial(_transcribe_chunk, run.workspace.blobs, engine, clips)
+    return _complete(run, engine.fingerprint, requests, perform, load_asr)
 
 
 def ask(
@@ -88,45 +88,92 @@ def ask(
     """The LLM's answer to each prompt, by its id."""
     engine = open_llm(run.profile.llm)
     requests = {
-        identifier: {"messages": [asdict(message) for message in messages], "seed": run.profile.seed}
+        identifier: dump_llm_request(LLMRequest(messages, run.profile.seed))
         for identifier, messages in prompts.items()
     }
-
-    def perform(calls: Sequence[Call]) -> list[Outcome]:
-        batch = [
-            LLMRequest(
-                tuple(Message(**message) for message in call.request["messages"]),
-                seed=call.request["seed"],
-            )
-            for call in calls
-        ]
-        return [_outcome(result, dump_llm) for result in engine.generate(batch)]
-
+    perform = partial(_ask_chunk, engine)
     return _complete(run, engine.fingerprint, requests, perform, load_llm, prompt_version)
 
 
-def synthesize(run: StageRun, texts: Mapping[str, Spoken]) -> dict[str, Answered[StoredSpeech]]:
+def synthesize(run: StageRun, texts: Mapping[str, TTSRequest]) -> dict[str, Answered[StoredSpeech]]:
     """Speech of each text, by its id, stored as 16 kHz FLAC: one shard for each chunk of calls."""
     engine = open_tts(run.profile.tts)
-    requests = {
-        identifier: {**asdict(spoken), "language": run.language}
-        for identifier, spoken in texts.items()
+    requests = {identifier: dump_tts_request(request) for identifier, request in texts.items()}
+    prefix = f"speech/{run.corpus.name}/{run.language}"
+    perform = partial(_speak_chunk, run.workspace.blobs, prefix, engine)
+    return _complete(run, engine.fingerprint, requests, perform, _load_speech)
+
+
+def _transcribe_chunk(
+    blobs: BlobStore, engine: ASREngine, clips: Mapping[str, BlobRef], calls: Sequence[Call]
+) -> list[Outcome]:
+    flacs = blobs.read_many([clips[call.request["audio_sha256"]] for call in calls])
+    batch = [
+        ASRRequest(decode_flac(flac), call.request["language"])
+        for flac, call in zip(flacs, calls, strict=True)
+    ]
+    return [
+        _fail(result) if isinstance(result, Failure) else _succeed(dump_asr(result), result.usage)
+        for result in engine.transcribe(batch)
+    ]
+
+
+def _ask_chunk(engine: LLMEngine, calls: Sequence[Call]) -> list[Outcome]:
+    batch = [load_llm_request(call.request) for call in calls]
+    return [
+        _fail(result) if isinstance(result, Failure) else _succeed(dump_llm(result), result.usage)
+        for result in engine.generate(batch)
+    ]
+
+
+def _speak_chunk(
+    blobs: BlobStore, prefix: str, engine: TTSEngine, calls: Sequence[Call]
+) -> list[Outcome]:
+    """Speak and store; a call's outcome says where its audio lies."""
+    results = engine.synthesize([load_tts_request(call.request) for call in calls])
+    spoken = [
+        (call.key, result, resample(result.audio, result.sample_rate))
+        for call, result in zip(calls, results, strict=True)
+        if isinstance(result, TTSResult)
+    ]
+    refs = blobs.write_shard(
+        prefix, [(f"{key}.flac", encode_flac(clip)) for key, _, clip in spoken]
+    )
+    stored = {
+        key: _succeed(asdict(_store(clip, ref)), result.usage)
+        for (key, result, clip), ref in zip(spoken, refs, strict=True)
     }
+    return [
+        _fail(result) if isinstance(result, Failure) else stored[call.key]
+        for call, result in zip(calls, results, strict=True)
+    ]
 
-    def perform(calls: Sequence[Call]) -> list[Outcome]:
-        results = engine.synthesize([TTSRequest(**call.request) for call in calls])
-        return _store(run, calls, results)
 
-    return _complete(run, engine.fingerprint, requests, perform, _load_speech, "")
+def _store(clip: Audio, ref: BlobRef) -> StoredSpeech:
+    measures = measure(clip)
+    return StoredSpeech(
+        duration=measures.duration,
+        shard=ref.shard,
+        byte_offset=ref.offset,
+        byte_length=ref.length,
+        audio_sha256=audio_sha256(clip),
+        level_dbfs=measures.level_dbfs,
+        peak=measures.peak,
+        silence_share=measures.silence_share,
+    )
+
+
+def _load_speech(response: Json) -> StoredSpeech:
+    return StoredSpeech(**response)
 
 
 def _complete(
     run: StageRun,
     fingerprint: Fingerprint,
-    requests: Mapping[str, Mapping[str, Any]],
+    requests: Mapping[str, Json],
     perform: Callable[[Sequence[Call]], list[Outcome]],
-    load: Callable[[Outcome], Result],
-    prompt_version: str,
+    load: Callable[[Json], Result],
+    prompt_version: str = "",
 ) -> dict[str, Answered[Result]]:
     calls = {
         identifier: Call(call_key(fingerprint.digest, request, prompt_version), request)
@@ -144,11 +191,7 @@ def _complete(
         run_id=run.run_id,
     )
     outcomes = run.workspace.ledger.complete(
-        list(calls.values()),
-        perform,
-        origin=origin,
-        chunk=run.profile.chunk,
-        report=run.report,
+        list(calls.values()), perform, origin=origin, chunk=run.profile.chunk, report=run.report
     )
     return {
         identifier: Answered(call.key, _read(outcomes[call.key], load))
@@ -156,23 +199,16 @@ def _complete(
     }
 
 
-def _read(outcome: Outcome, load: Callable[[Mapping[str, Any]], Result]) -> Result | Failure:
+def _read(outcome: Outcome, load: Callable[[Json], Result]) -> Result | Failure:
     if outcome.response is None:
         reason, _, detail = (outcome.error or "").partition(": ")
         return Failure(reason, detail)
     return load(outcome.response)
 
 
-def _outcome(
-    result: Failure | Result, dump: Callable[[Result], dict[str, Any]], usage: Usage
-) -> Outcome:
-    if isinstance(result, Failure):
-        return Outcome(None, f"{result.reason}: {result.detail}")
-    return Outcome(
-        dump(result),
-        seconds=usage.seconds,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        audio_seconds=usage.audio_seconds,
-        cost=usage.cost,
-    )
+def _succeed(response: Json, usage: Usage) -> Outcome:
+    return Outcome(response, **asdict(usage))
+
+
+def _fail(failure: Failure) -> Outcome:
+    return Outcome(None, f"{failure.reason}: {failure.detail}")

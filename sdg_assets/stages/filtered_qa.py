@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import dagster as dg
@@ -10,9 +11,11 @@ from pydantic import Field
 from sdg_assets.engines.base import Failure
 from sdg_assets.prompts import prompt_version, render
 from sdg_assets.quality.judge_parsing import parse_verdict
-from sdg_assets.quality.qa_rules import apply_rules
+from sdg_assets.quality.qa_parsing import QAPair
+from sdg_assets.quality.qa_rules import apply_rules, find_repeated
 from sdg_assets.stages.calls import Answered, ask
-from sdg_assets.stages.stage import SPEECH_KINDS, StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import SPEECH_KINDS, stage
 from sdg_assets.stages.views import bars
 
 TASK = "judge_qa"
@@ -49,25 +52,26 @@ def filtered_qa(run: StageRun, config: FilteredQAConfig) -> StageResult:
 
 
 def _apply_rules(run: StageRun, pairs: list[Row]) -> dict[str, str | None]:
+    """Why each pair is dropped before the LLM is asked; None for those that it shall judge."""
+    ordered = sorted(pairs, key=itemgetter("utterance_id", "qa_id"))
     reasons: dict[str, str | None] = {}
-    seen: set[str] = set()
-    by_context = sorted(pairs, key=lambda row: (row["utterance_id"], row["qa_id"]))
-    for _, members in groupby(by_context, key=lambda row: row["utterance_id"]):
+    for _, members in groupby(ordered, key=itemgetter("utterance_id")):
         group = list(members)
         found = apply_rules(
             group[0]["context"],
-            [(row["question"], row["answer"]) for row in group],
+            [QAPair(row["question"], row["answer"]) for row in group],
             run.language,
             run.profile.qa_rules,
         )
         reasons |= {row["qa_id"]: reason for row, reason in zip(group, found, strict=True)}
-    del seen
+    repeated = find_repeated((row["context"], row["question"]) for row in ordered)
+    for row, again in zip(ordered, repeated, strict=True):
+        if again and reasons[row["qa_id"]] is None:
+            reasons[row["qa_id"]] = "duplicate_example"
     return reasons
 
 
-def _judge(
-    run: StageRun, pairs: list[Row], version: str, judged: bool
-) -> dict[str, Answered]:
+def _judge(run: StageRun, pairs: list[Row], version: str, judged: bool) -> dict[str, Answered]:
     if not judged:
         return {}
     prompts = {

@@ -11,7 +11,8 @@ from sdg_assets.engines.base import Failure
 from sdg_assets.prompts import prompt_version, render
 from sdg_assets.quality.qa_parsing import parse_qa
 from sdg_assets.stages.calls import ask
-from sdg_assets.stages.stage import SPEECH_KINDS, StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import SPEECH_KINDS, stage
 from sdg_assets.stages.views import histograms
 
 TASK = "write_qa"
@@ -40,7 +41,7 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
     An answer that is no list of pairs is quarantined with its reason; whole pairs before a cut
     are kept. The LLM's own words stay in the call ledger.
     """
-    contexts, dropped = _contexts(run)
+    contexts, untrusted = _contexts(run)
     version = config.prompts or run.profile.prompts
     count = config.pairs_per_context or run.profile.pairs_per_context
     prompts = {
@@ -52,6 +53,7 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
     answers = ask(run, prompts, prompt_version(TASK, version))
     rows: list[Row] = []
     rejects: list[Reject] = []
+    repairs: Counter[str] = Counter()
     for context in contexts:
         identifier = context["utterance_id"]
         answered = answers[identifier]
@@ -59,6 +61,7 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
             rejects.append(_reject(identifier, answered.result.reason, answered.result.detail))
             continue
         parsed = parse_qa(answered.result.text)
+        repairs.update(parsed.repairs)
         rejects += [_reject(identifier, e.reason, e.detail) for e in parsed.errors]
         rows += [
             {
@@ -73,7 +76,8 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
             }
             for number, pair in enumerate(parsed.pairs[:count], start=1)
         ]
-    return StageResult(rows, rejects, rows_in=len(contexts), metadata=_describe(rows, dropped))
+    metadata = {**_describe(rows), "untrusted_left_out": untrusted, "repaired": dict(repairs)}
+    return StageResult(rows, rejects, rows_in=len(contexts), metadata=metadata)
 
 
 def _contexts(run: StageRun) -> tuple[list[Row], int]:
@@ -90,11 +94,10 @@ def _reject(identifier: str, reason: str, detail: str) -> Reject:
     return Reject(identifier, reason, detail, "")
 
 
-def _describe(rows: list[Row], untrusted: int) -> dict[str, Any]:
+def _describe(rows: list[Row]) -> dict[str, Any]:
     per_context = Counter(row["utterance_id"] for row in rows)
     return {
         "contexts_with_pairs": len(per_context),
-        "untrusted_contexts_left_out": untrusted,
         "plot": dg.MetadataValue.md(
             histograms(
                 {

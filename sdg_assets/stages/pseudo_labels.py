@@ -15,7 +15,8 @@ from sdg_assets.quality.audio_text import AudioFigures
 from sdg_assets.quality.error_rates import ErrorCounts, default_unit, error_counts, sum_counts
 from sdg_assets.quality.pseudo_labels import flag_pseudo_label, pool_segments
 from sdg_assets.stages.calls import transcribe
-from sdg_assets.stages.stage import StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import stage
 from sdg_assets.stages.views import bars, histograms
 
 Row = dict[str, Any]

@@ -23,7 +23,8 @@ from sdg_assets.corpora.base import Reject, SourceUtterance
 from sdg_assets.corpora.splits import split_of
 from sdg_assets.progress import track
 from sdg_assets.stages.clips import preview_clips
-from sdg_assets.stages.stage import SPEECH_KINDS, StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import SPEECH_KINDS, stage
 from sdg_assets.stages.views import histograms, spectrograms
 
 SHARD_UTTERANCES = 1000

@@ -11,12 +11,13 @@ from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.engines import open_tts
-from sdg_assets.engines.base import Failure
+from sdg_assets.engines.base import Failure, TTSRequest
 from sdg_assets.quality.audio_text import AudioFigures, SpeechLimits, check_synthesized
 from sdg_assets.quality.speech_text import speakable
+from sdg_assets.stages.calls import StoredSpeech, synthesize
 from sdg_assets.stages.clips import preview_clips
-from sdg_assets.stages.calls import Spoken, StoredSpeech, synthesize
-from sdg_assets.stages.stage import StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import stage
 from sdg_assets.stages.views import bars, histograms, spectrograms
 
 Row = dict[str, Any]
@@ -47,13 +48,13 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
     voices = tuple(config.voices or open_tts(run.profile.tts).voices(run.language))
     seed = run.profile.seed if config.seed is None else config.seed
     rejects: list[Reject] = []
-    requests: dict[str, Spoken] = {}
+    requests: dict[str, TTSRequest] = {}
     for passage in passages:
         text = speakable(passage["context"], run.language)
         if text:
             pool = voices_of_split(voices, passage["split"])
             voice = draw_voice(pool, passage["passage_id"], seed)
-            requests[passage["passage_id"]] = Spoken(text, voice, seed)
+            requests[passage["passage_id"]] = TTSRequest(text, run.language, voice, seed)
         else:
             rejects.append(_reject(passage, "unspeakable", "no letter is left to say"))
     answers = synthesize(run, requests)
@@ -86,7 +87,7 @@ def voices_of_split(voices: Sequence[str], split: str) -> Sequence[str]:
 
     With fewer than five voices all of them speak everywhere.
     """
-    held_out = voices[:: HELD_OUT_SHARE] if len(voices) >= HELD_OUT_SHARE else ()
+    held_out = voices[::HELD_OUT_SHARE] if len(voices) >= HELD_OUT_SHARE else ()
     if not held_out:
         return voices
     return tuple(v for v in voices if (v in held_out) == (split != "train"))
@@ -99,13 +100,11 @@ def draw_voice(voices: Sequence[str], passage_id: str, seed: int) -> str:
 
 
 def _check(text: str, speech: StoredSpeech) -> str | None:
-    figures = AudioFigures(
-        speech.duration, speech.level_dbfs, speech.peak, speech.silence_share
-    )
+    figures = AudioFigures(speech.duration, speech.level_dbfs, speech.peak, speech.silence_share)
     return check_synthesized(text, figures, SpeechLimits())
 
 
-def _row(passage: Row, spoken: Spoken, speech: StoredSpeech, key: str) -> Row:
+def _row(passage: Row, spoken: TTSRequest, speech: StoredSpeech, key: str) -> Row:
     return {
         "passage_id": passage["passage_id"],
         "split": passage["split"],

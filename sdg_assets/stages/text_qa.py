@@ -10,7 +10,8 @@ from sdg_assets.corpora import open_text_qa_reader
 from sdg_assets.corpora.base import Reject, SourceQA
 from sdg_assets.corpora.files import sha256_of
 from sdg_assets.corpora.splits import split_of
-from sdg_assets.stages.stage import StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import stage
 from sdg_assets.stages.views import histograms
 
 

@@ -8,14 +8,8 @@ from pydantic import Field
 
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.corpora.mixtures import members_of
-from sdg_assets.stages.stage import (
-    ALL_KINDS,
-    MissingInputError,
-    StageConfig,
-    StageResult,
-    StageRun,
-    stage,
-)
+from sdg_assets.stages.run import MissingInputError, StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import grouped_bars
 
 Row = dict[str, Any]
@@ -34,7 +28,7 @@ class TrainingExamplesConfig(StageConfig):
     upstream=["filtered_qa", "synthesized_speech"],
     group="training",
     tools=frozenset({"duckdb"}),
-    source=True,
+    may_be_first=True,
 )
 def training_examples(run: StageRun, config: TrainingExamplesConfig) -> StageResult:
     """Examples to train and to score on.

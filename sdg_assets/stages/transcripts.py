@@ -6,7 +6,8 @@ import dagster as dg
 
 from sdg_assets.corpora import open_speech_reader
 from sdg_assets.corpora.base import Reject, SourceUtterance
-from sdg_assets.stages.stage import StageConfig, StageResult, StageRun, stage
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.stage import stage
 from sdg_assets.stages.views import histograms
 
 

@@ -11,7 +11,7 @@ import os
 import tarfile
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +20,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import fsspec
-import numpy as np
 from fsspec.utils import merge_offset_ranges
-from numpy.typing import NDArray
 
 MAX_SHARD_BYTES = 512 * 2**20
 _MERGE_GAP = 64 * 2**10  # bytes: reading over this gap costs less than a second request
@@ -142,6 +140,35 @@ class BlobStore:
             for path, info in sorted(found.items())
         ]
 
+    def put_folder(self, prefix: str, folder: Path) -> None:
+        """Copy every file of a local folder to ``prefix``."""
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            self._put(f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+    @contextmanager
+    def local_folder(self, prefix: str) -> Iterator[Path]:
+        """The blobs under ``prefix`` as a local folder, which is to be read only.
+
+        Raises:
+            BlobError: there are none, or the store refused.
+        """
+        blobs = self.find(prefix)
+        if not blobs:
+            raise BlobError(
+                f"There is nothing under {prefix} in the blob store {self.url}."
+                " Materialise its asset again, or check the store's URL."
+            )
+        if self._protocol in ("file", "local"):
+            yield Path(self._locate(prefix))
+            return
+        with tempfile.TemporaryDirectory(prefix="sdg-blobs-") as folder:
+            for blob in blobs:
+                target = Path(folder, blob.key.removeprefix(f"{prefix}/"))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with self.open(blob.key) as source:
+                    target.write_bytes(source.read())
+            yield Path(folder)
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove blobs; those that are gone already are no error."""
         for key in keys:
@@ -167,22 +194,6 @@ class BlobStore:
                 _write_file(Path(path), data)
             else:  # object stores show an object only when it is complete
                 self._fs.pipe_file(path, data)
-
-
-def decode_clip(store: BlobStore, row: Mapping[str, Any]) -> NDArray[np.float32]:
-    """The audio that a row's ``shard``, ``byte_offset`` and ``byte_length`` point at.
-
-    Returns:
-        (samples,) float32, 16 kHz mono, -1..1
-
-    Raises:
-        BlobError: it is not there.
-    """
-    import soundfile
-
-    flac = store.read(BlobRef(row["shard"], row["byte_offset"], row["byte_length"]))
-    samples: NDArray[np.float32] = soundfile.read(io.BytesIO(flac), dtype="float32")[0]
-    return samples
 
 
 def _build_tar(items: Iterable[tuple[str, bytes]]) -> tuple[bytes, list[tuple[int, int]]]:

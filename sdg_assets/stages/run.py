@@ -1,0 +1,146 @@
+"""A stage under way: what it may use, what it gives back, and how that is stored.
+
+Nothing here knows how Dagster calls a stage: that is ``stage.py``.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from pydantic import Field
+
+from sdg_assets.corpora.base import Reject
+from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.progress import Report
+from sdg_assets.settings import Profile
+from sdg_assets.storage.lake import Replacement
+from sdg_assets.storage.tables import TABLES, identity_column
+from sdg_assets.workspace import Workspace
+
+CODE_VERSION = version("sdg")
+
+
+class MissingInputError(RuntimeError):
+    """What a stage reads has not been materialised for this partition."""
+
+
+class StageConfig(dg.Config):
+    """What every stage's launchpad offers."""
+
+    profile: str | None = Field(
+        default=None,
+        description="Engines, prompts, limits and training settings for this run: the name of a "
+        "shipped profile (tiny, small, paper) or the path of a YAML file. "
+        "Empty: the one that sdg.yaml names.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage made. ``rows`` lack the partition columns: they are added on writing."""
+
+    rows: Sequence[Mapping[str, Any]]
+    rejects: Sequence[Reject] = ()
+    rows_in: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage of one partition, under way."""
+
+    stage: str
+    corpus: CorpusConfig
+    language: str
+    workspace: Workspace
+    profile: Profile
+    run_id: str
+    report: Report
+    launch: Callable[[Sequence[str]], None]  # a command in a process of its own; raises if it fails
+
+    @property
+    def where(self) -> dict[str, str]:
+        return {"corpus": self.corpus.name, "language": self.language}
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Rows of an upstream table for this partition, in a fixed order.
+
+        Raises:
+            MissingInputError: that stage was never materialised for this partition.
+        """
+        self.require(table)
+        return self.workspace.lake.read(
+            table, where=self.where, columns=columns, order_by=[identity_column(table)]
+        ).to_pylist()
+
+    def require(self, upstream: str) -> None:
+        """
+        Raises:
+            MissingInputError: that stage was never materialised for this partition.
+        """
+        if not self.materialised(upstream):
+            raise MissingInputError(
+                f"{upstream} of {self.corpus.name}|{self.language} is not there yet: "
+                f"materialise {upstream} for this partition first, then {self.stage} again"
+            )
+
+    def materialised(self, stage: str) -> bool:
+        found = self.workspace.lake.read(
+            "materializations", where={**self.where, "stage": stage}, columns=["stage"]
+        )
+        return found.num_rows > 0
+
+
+def commit(
+    run: StageRun, config: StageConfig, result: StageResult, seconds: float
+) -> tuple[pa.Table, int]:
+    """Replace the partition's rows, its quarantine and its record, all in one transaction.
+
+    Returns:
+        The rows as stored, and the version of the lake that holds them.
+    """
+    table = _table(run.stage, [{**run.where, **row} for row in result.rows])
+    this_stage = {**run.where, "stage": run.stage}
+    quarantine = [
+        {
+            **this_stage,
+            "item_id": reject.item_id,
+            "reason": reject.reason,
+            "detail": reject.detail,
+            "source_path": reject.source_path,
+        }
+        for reject in result.rejects
+    ]
+    record = {
+        **this_stage,
+        "rows": table.num_rows,
+        "seconds": seconds,
+        "configuration": json.dumps(config.model_dump(), sort_keys=True, default=str),
+        "code_version": CODE_VERSION,
+        "run_id": run.run_id,
+        "finished_at": datetime.now(UTC),
+    }
+    snapshot = run.workspace.lake.replace(
+        Replacement(run.stage, table, run.where),
+        Replacement("quarantine", _table("quarantine", quarantine), this_stage),
+        Replacement("materializations", _table("materializations", [record]), this_stage),
+    )
+    return table, snapshot
+
+
+def content_hash(table: pa.Table) -> str:
+    """The same for the same rows in the same order."""
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()[:16]
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=TABLES[name])

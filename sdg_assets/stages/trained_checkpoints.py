@@ -1,0 +1,181 @@
+"""A speech LM trained on a partition's training split, in a process of its own."""
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from pydantic import Field, ValidationError
+
+from sdg_assets.stages.run import CODE_VERSION, StageConfig, StageResult, StageRun, content_hash
+from sdg_assets.stages.stage import ALL_KINDS, stage
+from sdg_assets.stages.views import curve, markdown_table
+from sdg_training.recipe import Recipe, TrainConfig
+
+Row = dict[str, Any]
+
+
+class TrainedCheckpointsConfig(StageConfig):
+    recipe: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What differs from the profile's recipe, for example {epochs: 1, "
+        "learning_rate: 0.0005, lora: {rank: 8}}. All fields: sdg_training/recipe.py.",
+    )
+
+
+@stage(
+    kinds=ALL_KINDS,
+    upstream=["training_examples"],
+    group="training",
+    tools=frozenset({"torch", "duckdb"}),
+    pool="training",
+    automatic=False,
+)
+def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> StageResult:
+    """One checkpoint, which knows the version of the data that it was trained on.
+
+    The same examples, recipe and release give the same checkpoint id; one that is in the store
+    already is not trained again.
+    """
+    recipe = merge_recipe(run.profile.recipe, config.recipe)
+    version = run.workspace.lake.snapshot()
+    examples = _training_split(run, version)
+    checkpoint_id = identify(examples, recipe)
+    prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
+    metrics = _stored_metrics(run, prefix) or _train(run, examples, recipe, prefix)
+    row = {
+        "checkpoint_id": checkpoint_id,
+        "uri": prefix,
+        "data_snapshot": version,
+        "examples": metrics["examples"],
+        "audio_hours": metrics["audio_hours"],
+        "recipe": recipe.model_dump_json(),
+        "composition": json.dumps(compose(examples), ensure_ascii=False),
+        "metrics": json.dumps(metrics),
+        "code_version": CODE_VERSION,
+        "trained_at": datetime.now(UTC),
+    }
+    return StageResult([row], rows_in=examples.num_rows, metadata=_describe(row, metrics))
+
+
+class NothingToTrainOnError(RuntimeError):
+    """The training split is empty."""
+
+
+def merge_recipe(base: Recipe, changes: dict[str, Any]) -> Recipe:
+    """
+    Raises:
+        ValueError: a field of ``changes`` is unknown or wrong; says which.
+    """
+    values = base.model_dump()
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(values.get(name), dict):
+            values[name] = {**values[name], **value}
+        else:
+            values[name] = value
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
+        )
+        raise ValueError(f"the recipe is wrong: {problems}") from error
+
+
+def identify(examples: pa.Table, recipe: Recipe) -> str:
+    text = f"{content_hash(examples)}|{recipe.model_dump_json()}|{CODE_VERSION}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def compose(examples: pa.Table) -> dict[str, dict[str, int]]:
+    """How many examples are of each method, corpus, language and speaker."""
+    columns = {
+        "method": "method",
+        "corpus": "source_corpus",
+        "language": "source_language",
+        "speaker": "speaker",
+    }
+    return {
+        name: dict(Counter(examples.column(column).to_pylist()).most_common())
+        for name, column in columns.items()
+    }
+
+
+def _training_split(run: StageRun, version: int) -> pa.Table:
+    run.require("training_examples")
+    examples = run.workspace.lake.read(
+        "training_examples",
+        where={**run.where, "split": "train"},
+        version=version,
+        order_by=["example_id"],
+    )
+    if examples.num_rows == 0:
+        raise NothingToTrainOnError(
+            f"training_examples of {run.corpus.name}|{run.language} has no row of the split train: "
+            "look at its metadata, and at what was dropped or quarantined before it"
+        )
+    return examples
+
+
+def _stored_metrics(run: StageRun, prefix: str) -> dict[str, Any] | None:
+    files = {blob.key for blob in run.workspace.blobs.find(prefix)}
+    key = f"{prefix}/metrics.json"
+    if key not in files:
+        return None
+    with run.workspace.blobs.open(key) as file:
+        metrics: dict[str, Any] = json.load(file)
+    return metrics
+
+
+def _train(run: StageRun, examples: pa.Table, recipe: Recipe, prefix: str) -> dict[str, Any]:
+    """Train in another process and put the checkpoint into the blob store; its metrics."""
+    scratch = Path(tempfile.mkdtemp(prefix="sdg-training-"))
+    try:
+        pq.write_table(examples, scratch / "examples.parquet")
+        config = TrainConfig(
+            examples=str(scratch / "examples.parquet"),
+            blobs=run.workspace.blobs.url,
+            output=scratch / "checkpoint",
+            recipe=recipe,
+        )
+        path = scratch / "config.yaml"
+        path.write_text(yaml.safe_dump(config.model_dump(mode="json")), encoding="utf-8")
+        run.launch([sys.executable, "-m", "sdg_training.train", "--config", str(path)])
+        run.workspace.blobs.put_folder(prefix, scratch / "checkpoint")
+        metrics: dict[str, Any] = json.loads((scratch / "checkpoint" / "metrics.json").read_text())
+        return metrics
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _describe(row: Row, metrics: dict[str, Any]) -> dict[str, Any]:
+    composition: dict[str, dict[str, int]] = json.loads(row["composition"])
+    every = metrics["curve_every"]
+    points = [(i * every, loss) for i, loss in enumerate(metrics["loss"])]
+    shown = [
+        {"of": of, "value": value, "examples": count}
+        for of, counts in composition.items()
+        for value, count in list(counts.items())[:10]
+    ]
+    return {
+        "checkpoint": row["checkpoint_id"],
+        "uri": row["uri"],
+        "trained_on_version": row["data_snapshot"],
+        "examples": row["examples"],
+        "hours": row["audio_hours"],
+        "final_loss": metrics["final_loss"],
+        "training_seconds": metrics["seconds"],
+        "examples_per_second": metrics["examples_per_second"],
+        "skipped": metrics["skipped"],
+        "composition": dg.MetadataValue.md(markdown_table(shown)),
+        "plot": dg.MetadataValue.md(curve(points, "update", "loss")),
+    }
