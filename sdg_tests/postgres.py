@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sdg_tests.ports import find_free_port
 
 USER = "sdg"
 
@@ -29,7 +30,7 @@ def run_server(binaries: Path) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="sdg-postgres-"))
     if user:
         shutil.chown(folder, user)
-    data, port = folder / "data", _find_free_port()
+    data, port = folder / "data", find_free_port()
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     control = [binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
     try:
@@ -53,10 +54,3 @@ def create_database(binaries: Path, server: str) -> str:
 def _run(command: list[str | Path], user: str | None) -> None:
     # Not through pipes: the server would inherit them and they would never close.
     subprocess.run(command, user=user, cwd="/", check=True, stdout=subprocess.DEVNULL, timeout=120)
-
-
-def _find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -17,7 +17,7 @@ from sdg_tests.storage import workers
 from sdg_tests.storage.conftest import sqlite_config
 from sdg_tests.storage.rows import replace_quarantine, replace_transcripts
 
-WRITERS, READERS, ROUNDS = 4, 2, 8
+WRITERS, READERS, ROUNDS = 4, 2, 6
 TINY_DISK = "6m"
 
 
@@ -63,7 +63,7 @@ def test_kill_before_commit_leaves_the_old_rows(config: LakeConfig) -> None:
 def test_kill_at_any_moment_leaves_whole_rows(config: LakeConfig) -> None:
     lake = Lake(config)
     chance = random.Random(7)
-    for _ in range(4):
+    for _ in range(3):
         before = lake.snapshot()
         ready = workers.SPAWN.Event()
         victim = workers.start(workers.replace_for_ever, config, ready)

@@ -1,21 +1,34 @@
 """What other processes do to a lake in tests; spawned, so it must be importable."""
 
+import json
 import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from sdg_assets.storage.lake import Lake, LakeConfig, LakeError
+from sdg_assets.storage.ledger import Call, Ledger, Origin, Outcome, call_key
 from sdg_tests.storage.rows import replace_quarantine, replace_transcripts
 
 SPAWN = multiprocessing.get_context("spawn")
 ROWS = 40  # of each partition
-PARTITIONS = ("shared", "own-0", "own-1", "own-2", "own-3")
+ORIGIN = Origin(
+    kind="llm",
+    engine="tiny",
+    fingerprint="f00d",
+    parameters="{}",
+    prompt_version="v1",
+    stage="generated_qa",
+    corpus="c",
+    language="zh",
+    run_id="run-1",
+)
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -58,6 +71,7 @@ def read(config: LakeConfig, gate: Any, done: Any) -> None:
     while not done.is_set() or reads == 0:
         assert_whole(lake)
         reads += 1
+        time.sleep(0.02)
 
 
 def assert_whole(lake: Lake) -> None:
@@ -107,3 +121,29 @@ def replace_with_file_limit(config: LakeConfig, limit: int, said: Path) -> None:
     except LakeError as error:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         said.write_text(str(error))
+
+
+def ask_numbers(config: LakeConfig, total: int, chunk: int, log: Path, die_in: int | None) -> None:
+    """Complete calls 0..total-1 through the ledger; SIGKILL inside chunk number ``die_in``."""
+    chunks = count(1)
+
+    def perform(calls: Sequence[Call]) -> list[Outcome]:
+        with log.open("a") as file:
+            file.write(json.dumps([call.request["number"] for call in calls]) + "\n")
+        if next(chunks) == die_in:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [answer_number(call) for call in calls]
+
+    Ledger(Lake(config)).complete(make_calls(range(total)), perform, origin=ORIGIN, chunk=chunk)
+
+
+def answer_number(call: Call) -> Outcome:
+    number = call.request["number"]
+    if number % 10 == 3:
+        return Outcome(None, "timeout: too slow", seconds=1.0)
+    return Outcome({"text": f"answer {number}"}, seconds=0.5, input_tokens=number, cost=0.01)
+
+
+def make_calls(numbers: Iterable[int], fingerprint: str = "f00d") -> list[Call]:
+    requests = [{"number": number} for number in numbers]
+    return [Call(call_key(fingerprint, request, "v1"), request) for request in requests]
