@@ -36,7 +36,7 @@ MIXTURE_SECONDS = 30
 )
 def landing_sensor(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     opened = workspace.open()
     landing = opened.settings.landing
     folders, problems = group_files(list_files(landing.url))
@@ -49,12 +49,11 @@ def landing_sensor(
         landing.quiet_seconds,
         landing.max_partitions_per_tick,
     )
-    context.update_cursor(dump_cursor(decision.seen))
+    cursor = dump_cursor(decision.seen)
     if not decision.request:
         waiting = ", ".join(map(str, decision.waiting))
-        return dg.SkipReason(
-            f"waiting for {waiting} to be quiet" if waiting else f"nothing new in {landing.url}"
-        )
+        reason = f"waiting for {waiting} to be quiet" if waiting else f"nothing new: {landing.url}"
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
     for folder in decision.request:
         admit(folder, opened.corpora, landing.url)
     new_corpora, new_languages = missing_keys(
@@ -66,7 +65,7 @@ def landing_sensor(
             corpora.build_add_request(new_corpora),
             languages.build_add_request(new_languages),
         ],
-        cursor=dump_cursor(decision.seen),
+        cursor=cursor,
     )
 
 

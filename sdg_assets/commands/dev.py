@@ -1,28 +1,64 @@
 """`sdg dev`: the web UI and the daemon, ready to use."""
 
 import os
+import signal
 import subprocess
 import sys
+from types import FrameType
 
 from sdg_assets.commands.dagster_home import find_project_file, prepare
 from sdg_assets.workspace import open_workspace
 
+STOP_SECONDS = 20
+
 
 def start(host: str, port: int) -> int:
-    """Run ``dagster dev`` until it is stopped; its exit status."""
-    prepare()
-    workspace = open_workspace()
-    landing = workspace.settings.landing.url
+    """Run ``dagster dev`` until it or this process is stopped; its exit status."""
+    home = prepare()
+    landing = open_workspace().settings.landing.url
     if "://" not in landing:
         os.makedirs(landing, exist_ok=True)
-    print(f"sdg: the web UI is at http://{host}:{port}")
-    print(f"sdg: drop audio into {landing}/<corpus>/<language>/")
+    print(f"sdg: the web UI comes up at http://{host}:{port}")
+    print(f"sdg: drop audio into {landing}/<corpus>/<language>/", flush=True)
     command = [
         sys.executable, "-m", "dagster", "dev",
         "--workspace", str(find_project_file("workspace.yaml")),
         "--host", host, "--port", str(port),
     ]  # fmt: skip
+    # In a group of its own, so that one signal reaches the servers it starts as well; and with
+    # default handlers, since a background shell makes its children ignore interrupts.
+    server = subprocess.Popen(
+        command, cwd=home, start_new_session=True, preexec_fn=_default_signals
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return subprocess.call(command)
+        return server.wait()
     except KeyboardInterrupt:
-        return 0
+        return _stop(server)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> int:
+    os.killpg(server.pid, signal.SIGINT)
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _kill_group(server.pid)
+    return 0
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _default_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -1,8 +1,8 @@
 """Audio of any rate and format in; 16 kHz mono FLAC in tar shards out, one row per utterance."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from sdg_assets.audio import (
     source_sha256,
 )
 from sdg_assets.corpora import open_speech_reader
-from sdg_assets.corpora.base import Reject, SourceUtterance
+from sdg_assets.corpora.base import AudioSource, Reject
 from sdg_assets.corpora.splits import split_of
 from sdg_assets.progress import track
 from sdg_assets.stages.clips import preview_clips
@@ -29,22 +29,21 @@ from sdg_assets.stages.views import histograms, spectrograms
 
 SHARD_UTTERANCES = 1000
 Row = dict[str, Any]
-Source = tuple[str, str, float | None, str]  # id, path, start and hash: the same, so is the audio
 
 
 class RawAudioConfig(StageConfig):
     limit: int | None = Field(
-        None, ge=1, description="Take only the first N utterances: for a quick trial."
+        default=None, ge=1, description="Take only the first N utterances: for a quick trial."
     )
 
 
 @dataclass(slots=True)
 class _Intake:
-    """What became of the utterances so far."""
+    """What became of the items that were read so far."""
 
-    rows: list[Row]
-    fresh: list[Row]  # those of ``rows`` whose audio must be stored
-    rejects: list[Reject]
+    rows: list[Row] = field(default_factory=list)
+    fresh: list[Row] = field(default_factory=list)  # those of ``rows`` whose audio must be stored
+    rejects: list[Reject] = field(default_factory=list)
 
 
 @stage(kinds=SPEECH_KINDS, group="audio", tools=frozenset({"duckdb", "fsspec"}), pool="audio")
@@ -54,60 +53,67 @@ def raw_audio(run: StageRun, config: RawAudioConfig) -> StageResult:
     What cannot be decoded is quarantined with its reason, and the rest goes on. Audio that was
     stored before and has not changed is not decoded or stored again.
     """
-    found = list(islice(open_speech_reader(run.corpus).read(run.language), config.limit))
-    utterances = [item for item in found if isinstance(item, SourceUtterance)]
-    intake = _Intake([], [], [item for item in found if isinstance(item, Reject)])
+    intake = _Intake()
     refs = run.workspace.blobs.write_shards(
         f"audio/{run.corpus.name}/{run.language}",
-        _take_in(run, utterances, intake),
+        _take_in(run, config.limit, intake),
         per_shard=SHARD_UTTERANCES,
     )
     for row, ref in zip(intake.fresh, refs, strict=True):
         row |= {"shard": ref.shard, "byte_offset": ref.offset, "byte_length": ref.length}
     metadata = {"stored_now": len(intake.fresh), **_describe(run, intake.rows)}
-    return StageResult(intake.rows, intake.rejects, rows_in=len(found), metadata=metadata)
+    rows_in = len(intake.rows) + len(intake.rejects)
+    return StageResult(intake.rows, intake.rejects, rows_in=rows_in, metadata=metadata)
 
 
-def _take_in(
-    run: StageRun, utterances: Sequence[SourceUtterance], intake: _Intake
-) -> Iterator[tuple[str, bytes]]:
+def _take_in(run: StageRun, limit: int | None, intake: _Intake) -> Iterator[tuple[str, bytes]]:
     """The FLAC of each utterance that is not stored yet; fills ``intake`` on the way."""
     stored = _stored_before(run)
-    for utterance in track(utterances, run.stage, run.report, len(utterances)):
-        source = utterance.audio
+    hashes: dict[str, str] = {}  # by path: many segments may lie in one file
+    items = islice(open_speech_reader(run.corpus).read(run.language), limit)
+    for item in track(items, run.stage, run.report):
+        if isinstance(item, Reject):
+            intake.rejects.append(item)
+            continue
         identity = {
-            "utterance_id": utterance.utterance_id,
-            "speaker": utterance.speaker,
-            "split": split_of(utterance, run.corpus.split),
+            "utterance_id": item.utterance_id,
+            "speaker": item.speaker,
+            "split": split_of(item, run.corpus.split),
         }
         try:
-            digest = source_sha256(source)
-            known = stored.get((utterance.utterance_id, source.path, source.start, digest))
+            digest = hashes.get(item.audio.path) or source_sha256(item.audio)
+            hashes[item.audio.path] = digest
+            known = stored.get((item.utterance_id, *_origin(item.audio), digest))
             if known is not None:
                 intake.rows.append({**known, **identity})
                 continue
-            audio = decode(source, run.corpus.max_seconds, run.profile.min_seconds, digest)
+            audio = decode(item.audio, run.corpus.max_seconds, run.profile.min_seconds, digest)
         except AudioError as error:
             intake.rejects.append(
-                Reject(utterance.utterance_id, error.reason, error.detail, source.path)
+                Reject(item.utterance_id, error.reason, error.detail, item.audio.path)
             )
             continue
-        row = {**identity, **_columns(utterance, audio)}
+        row = {**identity, **_columns(item.audio, audio)}
         intake.rows.append(row)
         intake.fresh.append(row)
-        yield f"{utterance.utterance_id}.flac", encode_flac(audio.samples)
+        yield f"{item.utterance_id}.flac", encode_flac(audio.samples)
 
 
-def _stored_before(run: StageRun) -> dict[Source, Row]:
+def _origin(source: AudioSource) -> tuple[str, float | None, float | None]:
+    return source.path, source.start, source.duration
+
+
+def _stored_before(run: StageRun) -> dict[tuple[Any, ...], Row]:
+    """Rows of the last materialisation by what they were made from."""
     if not run.materialised("raw_audio"):
         return {}
-    return {
-        (row["utterance_id"], row["source_path"], row["source_start"], row["source_sha256"]): row
-        for row in run.read("raw_audio")
-    }
+    made_from = (
+        "utterance_id", "source_path", "source_start", "source_seconds", "source_sha256",
+    )  # fmt: skip
+    return {tuple(row[name] for name in made_from): row for row in run.read("raw_audio")}
 
 
-def _columns(utterance: SourceUtterance, audio: DecodedAudio) -> Row:
+def _columns(source: AudioSource, audio: DecodedAudio) -> Row:
     measures = measure(audio.samples)
     return {
         "duration": measures.duration,
@@ -115,9 +121,10 @@ def _columns(utterance: SourceUtterance, audio: DecodedAudio) -> Row:
         "level_dbfs": measures.level_dbfs,
         "peak": measures.peak,
         "silence_share": measures.silence_share,
-        "source_path": utterance.audio.path,
+        "source_path": source.path,
         "source_sha256": audio.source_sha256,
-        "source_start": utterance.audio.start,
+        "source_start": source.start,
+        "source_seconds": source.duration,
         "source_rate": audio.source_rate,
         "source_channels": audio.source_channels,
         "source_format": audio.source_format,

@@ -30,6 +30,7 @@ def text_qa(run: StageRun, config: TextQAConfig) -> StageResult:
     reader = open_text_qa_reader(run.corpus)
     found = list(islice(reader.read(run.language), config.limit))
     items = [item for item in found if isinstance(item, SourceQA)]
+    hashes = {path: sha256_of(path) for path in {item.source_path for item in items}}
     rows = [
         {
             "qa_id": item.qa_id,
@@ -40,7 +41,7 @@ def text_qa(run: StageRun, config: TextQAConfig) -> StageResult:
             "answer": item.answer,
             "answerable": item.answerable,
             "source_path": item.source_path,
-            "source_sha256": sha256_of(item.source_path),
+            "source_sha256": hashes[item.source_path],
         }
         for item in items
     ]

@@ -33,7 +33,8 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("silence_share", pa.float64()),  # share of 20 ms frames under -50 dBFS
         ("source_path", pa.string()),
         ("source_sha256", pa.string()),
-        ("source_start", pa.float64()),  # seconds into the source file; null: the whole file
+        ("source_start", pa.float64()),  # seconds into the source file; null: its beginning
+        ("source_seconds", pa.float64()),  # how much of it was asked for; null: up to its end
         ("source_rate", pa.int32()),
         ("source_channels", pa.int32()),
         ("source_format", pa.string()),

@@ -23,7 +23,7 @@ def test_good_keys_round_trip(key: str) -> None:
     "key", ["", "en", "a,b|en", "A|en", "a|EN", "a|b|en", "a b|en", "-a|en", "a|english!", "|en"]
 )
 def test_bad_keys_are_refused(key: str) -> None:
-    with pytest.raises(PartitionKeyError, match="write|use"):
+    with pytest.raises(PartitionKeyError, match=r"write|use"):
         parse_partition(key)
 
 

@@ -8,24 +8,7 @@ import fsspec
 import pytest
 
 from sdg_assets.storage.lake import Lake, LakeConfig
-from sdg_tests import postgres, s3
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    binaries = postgres.find_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
-    with postgres.run_server(binaries) as url:
-        yield url
-
-
-@pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """An empty database."""
-    binaries = postgres.find_binaries()
-    assert binaries is not None
-    return postgres.create_database(binaries, postgres_server)
+from sdg_tests import s3
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from sdg_tests.storage.conftest import sqlite_config
 from sdg_tests.storage.rows import replace_quarantine, replace_transcripts
 
 WRITERS, READERS, ROUNDS = 4, 2, 6
-TINY_DISK = "6m"
 
 
 def test_four_processes_create_one_lake(config: LakeConfig) -> None:
@@ -86,19 +84,6 @@ def test_a_file_size_limit_leaves_the_old_rows(tmp_path: Path) -> None:
     workers.finish(workers.start(workers.replace_with_file_limit, config, 500_000, said))
     assert "free some space" in said.read_text()
     assert lake.read("transcripts").column("text").to_pylist() == ["old"]
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={TINY_DISK}", "tmpfs", folder], capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a tiny disk cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_a_full_disk_leaves_the_old_rows_and_recovers(tiny_disk: Path) -> None:
