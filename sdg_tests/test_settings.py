@@ -1,0 +1,62 @@
+"""Settings and profiles: defaults, the home folder, errors that say what to write."""
+
+from pathlib import Path
+
+import pytest
+
+from sdg_assets.settings import (
+    Settings,
+    SettingsError,
+    home_folder,
+    load_profile,
+    load_settings,
+    shipped_profiles,
+)
+
+
+def test_every_shipped_profile_is_valid_and_named_after_its_file() -> None:
+    assert {"tiny", "small", "paper"} <= set(shipped_profiles())
+    for name in shipped_profiles():
+        assert load_profile(name).name == name
+
+
+def test_the_paper_profile_is_the_published_recipe() -> None:
+    recipe = load_profile("paper").recipe
+    assert (recipe.optimizer, recipe.learning_rate, recipe.weight_decay) == ("adam", 1e-4, 1e-3)
+    assert (recipe.epochs, recipe.batch_size * recipe.accumulate) == (3, 512)
+    assert (recipe.adapter.type, recipe.adapter.num_layers, recipe.lora.rank) == ("conformer", 2, 32)
+    assert not recipe.freeze_encoder
+
+
+def test_defaults_lie_in_the_home_folder(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+    assert settings.catalog == f"sqlite:///{tmp_path}/lake/catalog.sqlite"
+    for url in (settings.data_url, settings.blobs_url, settings.landing.url):
+        assert url.startswith(str(tmp_path))
+
+
+def test_home_is_taken_from_the_environment(home: Path) -> None:
+    assert home_folder() == home
+
+
+def test_an_unknown_field_is_named_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "sdg.yaml").write_text("blob_url: s3://bucket\n")
+    with pytest.raises(SettingsError, match="sdg.yaml is not a valid Settings:\n  blob_url"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1,\n", "just words"])
+def test_what_is_no_yaml_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sdg.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"sdg\.yaml"):
+        load_settings(tmp_path)
+
+
+def test_an_unknown_profile_says_which_there_are() -> None:
+    with pytest.raises(SettingsError, match="tiny"):
+        load_profile("enormous")
+
+
+def test_a_setting_says_what_it_is_for() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description or name == "landing"
