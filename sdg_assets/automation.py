@@ -78,24 +78,25 @@ def request_landed(folder: LandedFolder) -> dg.RunRequest:
     )
 
 
-def admit(folder: LandedFolder, registry: CorpusRegistry, landing_url: str) -> None:
+def admit(folder: LandedFolder, registry: CorpusRegistry, landing_url: str) -> CorpusConfig:
     """Register the corpus of a landed folder, or add the language to it, where that is new."""
     corpus, language = folder.partition.corpus, folder.partition.language
-    if corpus not in registry.names():
-        registry.register(
-            CorpusConfig.model_validate(
-                {
-                    "name": corpus,
-                    "kind": guess_kind(folder),
-                    "languages": [language],
-                    "reader": {"layout": "folder", "path": f"{landing_url}/{corpus}/{{language}}"},
-                }
-            )
+    if corpus in registry.names():
+        config = registry.get(corpus)
+        if config.speaks(language):
+            return config
+        config = config.with_language(language)
+    else:
+        config = CorpusConfig.model_validate(
+            {
+                "name": corpus,
+                "kind": guess_kind(folder),
+                "languages": [language],
+                "reader": {"layout": "folder", "path": f"{landing_url}/{corpus}/{{language}}"},
+            }
         )
-        return
-    config = registry.get(corpus)
-    if not config.speaks(language):
-        registry.register(config.with_language(language))
+    registry.register(config)
+    return config
 
 
 @dg.sensor(

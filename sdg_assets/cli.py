@@ -115,12 +115,28 @@ def run_partition(
     profile: Annotated[
         str | None, typer.Option(help="Profile for every stage: a name or a YAML file.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Launchpad configuration, STAGE.FIELD=VALUE, the value in YAML; repeatable: "
+            "--set text_qa.limit=50 --set trained_checkpoints.recipe='{epochs: 1}'.",
+        ),
+    ] = None,
 ) -> None:
     """Materialise partitions through Dagster in this process, with progress; no daemon needed."""
     from sdg_assets.commands.run import run_partitions
 
-    if not run_partitions(partitions, upto=upto, only=only, profile=profile):
+    if not run_partitions(partitions, upto, only, profile, settings or []):
         raise typer.Exit(1)
+
+
+@app.command("landing")
+def landing() -> None:
+    """Register the corpora and languages in the landing folder now; the sensor does it anyway."""
+    from sdg_assets.commands.corpora import register_landed
+
+    register_landed()
 
 
 @app.command("sql")

@@ -24,7 +24,11 @@ def test_the_paper_profile_is_the_published_recipe() -> None:
     recipe = load_profile("paper").recipe
     assert (recipe.optimizer, recipe.learning_rate, recipe.weight_decay) == ("adam", 1e-4, 1e-3)
     assert (recipe.epochs, recipe.batch_size * recipe.accumulate) == (3, 512)
-    assert (recipe.adapter.type, recipe.adapter.num_layers, recipe.lora.rank) == ("conformer", 2, 32)
+    assert (recipe.adapter.type, recipe.adapter.num_layers, recipe.lora.rank) == (
+        "conformer",
+        2,
+        32,
+    )
     assert not recipe.freeze_encoder
 
 
@@ -41,7 +45,7 @@ def test_home_is_taken_from_the_environment(home: Path) -> None:
 
 def test_an_unknown_field_is_named_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "sdg.yaml").write_text("blob_url: s3://bucket\n")
-    with pytest.raises(SettingsError, match="sdg.yaml is not a valid Settings:\n  blob_url"):
+    with pytest.raises(SettingsError, match=r"sdg\.yaml is not a valid Settings:\n  blob_url"):
         load_settings(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """`sdg run`: materialise partitions through Dagster in this process, with progress."""
 
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -7,16 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import yaml
 
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.liveness import alive
 from sdg_assets.commands.tables import console
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
+from sdg_assets.definitions import defs
 from sdg_assets.partitions import add_partitions, key_of
 from sdg_assets.progress import Progress, listening
-from sdg_assets.settings import home_folder
+from sdg_assets.settings import SettingsError, home_folder
+from sdg_assets.stages import STAGES
 from sdg_assets.workspace import open_workspace
 
+_SETTING = re.compile(r"(?P<stage>\w+)\.(?P<field>\w+)=(?P<value>.*)", re.DOTALL)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -33,27 +38,61 @@ class Outcome:
 
 
 def run_partitions(
-    keys: Sequence[str], *, upto: str, only: str | None, profile: str | None
+    keys: Sequence[str],
+    upto: str,
+    only: str | None,
+    profile: str | None,
+    settings: Sequence[str],
 ) -> bool:
     """Whether every partition went through; says what happened to each."""
     partitions = [parse_partition(key.replace("/", "|", 1)) for key in keys]
-    stages = only.split(",") if only else stages_upto(upto)
+    stages = check_stages(only.split(",")) if only else stages_upto(upto)
+    config = parse_settings(settings)
     check_registered(partitions)
     good = True
     for partition in partitions:
-        outcome = run_stages(partition, stages, profile=profile)
+        outcome = run_stages(partition, stages, profile=profile, config=config)
         show(outcome)
         good = good and not outcome.failed
     return good
 
 
+def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Launchpad configuration by stage of ``STAGE.FIELD=VALUE`` entries.
+
+    Raises:
+        SettingsError: an entry is not written so, or there is no such stage.
+    """
+    config: dict[str, dict[str, Any]] = {}
+    for entry in settings:
+        match = _SETTING.fullmatch(entry)
+        if match is None:
+            raise SettingsError(f"{entry!r} is not STAGE.FIELD=VALUE: write text_qa.limit=50")
+        check_stages([match["stage"]])
+        try:
+            value = yaml.safe_load(match["value"])
+        except yaml.YAMLError as error:
+            raise SettingsError(f"the value of {entry!r} is not YAML: {error}") from error
+        config.setdefault(match["stage"], {})[match["field"]] = value
+    return config
+
+
+def check_stages(names: Sequence[str]) -> list[str]:
+    """
+    Raises:
+        SettingsError: one of them is no stage.
+    """
+    known = [stage.name for stage in STAGES]
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"no stage {name!r}: write one of {', '.join(known)}")
+    return list(names)
+
+
 def stages_upto(last: str) -> list[str]:
     """The stages in graph order, up to and with ``last``."""
-    from sdg_assets.stages import STAGES
-
+    check_stages([last])
     names = [stage.name for stage in STAGES]
-    if last not in names:
-        raise PartitionKeyError(f"no stage {last!r}: write one of {', '.join(names)}")
     return names[: names.index(last) + 1]
 
 
@@ -85,8 +124,6 @@ def run_stages(
     Args:
         config: launchpad configuration by stage.
     """
-    from sdg_assets.definitions import defs
-
     common = {"profile": profile} if profile else {}
     ops = {s: {"config": {**common, **(config or {}).get(s, {})}} for s in stages}
     start = time.monotonic()

@@ -196,7 +196,7 @@ def _graph_asset(stage: Stage) -> dg.AssetsDefinition:
     def compose(**inputs: Any) -> Any:
         return operation([*inputs.values(), *([begin()] if stage.may_be_first else [])])
 
-    return dg.graph_asset(
+    asset: dg.AssetsDefinition = dg.graph_asset(
         **_common(stage),
         ins={name: dg.AssetIn(name, dagster_type=dg.Nothing) for name in stage.upstream},
         config=dg.ConfigMapping(
@@ -204,6 +204,7 @@ def _graph_asset(stage: Stage) -> dg.AssetsDefinition:
             config_schema=stage.config.to_fields_dict(),
         ),
     )(compose)
+    return asset
 
 
 def _begin() -> None:

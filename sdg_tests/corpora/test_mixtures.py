@@ -1,0 +1,63 @@
+"""Mixtures: their members, and when they are older than those."""
+
+from datetime import UTC, datetime, timedelta
+
+from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.corpora.keys import Partition
+from sdg_assets.corpora.mixtures import members_of, stale_mixtures
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def collection(name: str, *languages: str) -> CorpusConfig:
+    reader = {"layout": "folder", "path": f"/{name}"}
+    values = {"name": name, "kind": "labelled_speech", "languages": languages, "reader": reader}
+    return CorpusConfig.model_validate(values)
+
+
+def mixture(*languages: str) -> CorpusConfig:
+    values = {"name": "all", "kind": "mixture", "languages": languages, "members": ["a", "b"]}
+    return CorpusConfig.model_validate(values)
+
+
+CONFIGS = {
+    "a": collection("a", "en", "de"),
+    "b": collection("b", "en"),
+    "all": mixture("en", "de", "mul"),
+}
+
+
+def at(**minutes: int) -> dict[Partition, datetime]:
+    return {
+        Partition(*key.split("_")): START + timedelta(minutes=value)
+        for key, value in minutes.items()
+    }
+
+
+def test_members_are_of_the_same_language_or_of_all() -> None:
+    assert members_of(Partition("all", "de"), CONFIGS) == [Partition("a", "de")]
+    assert members_of(Partition("all", "mul"), CONFIGS) == [
+        Partition("a", "en"),
+        Partition("a", "de"),
+        Partition("b", "en"),
+    ]
+
+
+def test_a_mixture_waits_for_all_of_its_members() -> None:
+    stale = stale_mixtures(CONFIGS, at(a_en=1, a_de=2))
+    assert set(stale) == {Partition("all", "de")}
+
+
+def test_a_mixture_is_stale_when_a_member_is_newer() -> None:
+    done = at(a_en=1, a_de=2, b_en=3, all_en=5, all_de=5, all_mul=5)
+    assert stale_mixtures(CONFIGS, done) == {}
+    newer = done | at(b_en=9)
+    assert stale_mixtures(CONFIGS, newer) == {
+        Partition("all", "en"): START + timedelta(minutes=9),
+        Partition("all", "mul"): START + timedelta(minutes=9),
+    }
+
+
+def test_a_mixture_of_unregistered_corpora_is_left_alone() -> None:
+    only = {name: config for name, config in CONFIGS.items() if name != "b"}
+    assert stale_mixtures(only, at(a_en=1, a_de=1)) == {}
