@@ -175,13 +175,14 @@ def _launch(context: Any, command: Sequence[str]) -> None:
 
 def _plain_asset(stage: Stage) -> dg.AssetsDefinition:
     return dg.asset(
+        _compute(stage),
         **_common(stage),
         deps=list(stage.upstream),
         pool=stage.pool,
         output_required=False,
         dagster_type=dg.Nothing,
         code_version=CODE_VERSION,
-    )(_compute(stage))
+    )
 
 
 def _graph_asset(stage: Stage) -> dg.AssetsDefinition:
