@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,6 +127,27 @@ def test_shards_are_split_by_size_and_written_as_the_stream_goes(folder_store: B
     refs = folder_store.write_shards("audio", stream(), max_bytes=3000)
     assert seen == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
     assert len({ref.shard for ref in refs}) == 4
+
+
+def test_neighbours_share_a_ranged_read(
+    folder_store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = folder_store.write_shard("a", ((f"{n}.flac", bytes([n]) * 50_000) for n in range(20)))
+    ranges: list[tuple[int, int]] = []
+    read = LocalFileSystem.cat_file
+
+    def record(fs: LocalFileSystem, path: str, start: int, end: int) -> bytes:
+        ranges.append((start, end))
+        data: bytes = read(fs, path, start=start, end=end)
+        return data
+
+    monkeypatch.setattr(LocalFileSystem, "cat_file", record)
+    wanted = [*refs[3:6], refs[15]]
+    assert folder_store.read_many(wanted) == [bytes([n]) * 50_000 for n in (3, 4, 5, 15)]
+    assert ranges == [
+        (refs[3].offset, refs[5].offset + 50_000),
+        (refs[15].offset, refs[15].offset + 50_000),
+    ]
 
 
 def test_no_items_make_no_shard(folder_store: BlobStore) -> None:

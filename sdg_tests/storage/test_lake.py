@@ -41,9 +41,9 @@ def texts(lake: Lake, **where: str) -> list[str]:
     return found
 
 
-def test_a_new_lake_has_every_table_empty(lake: Lake) -> None:
+def test_a_new_lake_has_every_table_empty(sqlite_lake: Lake) -> None:
     for name, schema in TABLES.items():
-        rows = lake.read(name)
+        rows = sqlite_lake.read(name)
         assert rows.schema == schema
         assert rows.num_rows == 0
 
@@ -86,16 +86,16 @@ def test_replace_touches_only_what_matches(lake: Lake) -> None:
     assert texts(lake) == ["3"]
 
 
-def test_read_selects_columns_values_and_order(lake: Lake) -> None:
-    lake.replace(*(replace_transcripts(c, "en", [c + "0", c + "1"]) for c in "abc"))
-    rows = lake.read(
+def test_read_selects_columns_values_and_order(sqlite_lake: Lake) -> None:
+    sqlite_lake.replace(*(replace_transcripts(c, "en", [c + "0", c + "1"]) for c in "abc"))
+    rows = sqlite_lake.read(
         "transcripts",
         where={"corpus": ["a", "c"], "utterance_id": "u1"},
         columns=["text", "corpus"],
         order_by=["corpus"],
     )
     assert rows.to_pylist() == [{"text": "a1", "corpus": "a"}, {"text": "c1", "corpus": "c"}]
-    assert lake.read("transcripts", where={"corpus": []}).num_rows == 0
+    assert sqlite_lake.read("transcripts", where={"corpus": []}).num_rows == 0
 
 
 def test_each_version_can_be_read_again(lake: Lake) -> None:
@@ -111,16 +111,16 @@ def test_each_version_can_be_read_again(lake: Lake) -> None:
         lake.read("transcripts", version=versions[-1] + 1)
 
 
-def test_one_bad_replacement_undoes_all(lake: Lake) -> None:
-    before = lake.replace(replace_transcripts("a", "en", ["old"]))
+def test_one_bad_replacement_undoes_all(sqlite_lake: Lake) -> None:
+    before = sqlite_lake.replace(replace_transcripts("a", "en", ["old"]))
     bad = make_rows("quarantine", [{"corpus": "a", "language": "de", "stage": "transcripts"}])
     with pytest.raises(LakeError, match=r"Row 0 .*language = 'de'.*language = 'en'"):
-        lake.replace(
+        sqlite_lake.replace(
             replace_transcripts("a", "en", ["new"]),
             Replacement("quarantine", bad, {"corpus": "a", "language": "en"}),
         )
-    assert lake.snapshot() == before
-    assert texts(lake) == ["old"]
+    assert sqlite_lake.snapshot() == before
+    assert texts(sqlite_lake) == ["old"]
 
 
 WHERE = {"corpus": "a", "language": "en"}
@@ -164,10 +164,10 @@ def test_columns_in_another_order_and_width_fit(sqlite_lake: Lake) -> None:
     assert sqlite_lake.read("transcripts", order_by=["utterance_id"]).equals(GOOD)
 
 
-def test_append_adds(lake: Lake) -> None:
+def test_append_adds(sqlite_lake: Lake) -> None:
     for number in range(3):
-        lake.append("model_calls", make_rows("model_calls", [{"key": f"k{number}"}]))
-    assert lake.read("model_calls").num_rows == 3
+        sqlite_lake.append("model_calls", make_rows("model_calls", [{"key": f"k{number}"}]))
+    assert sqlite_lake.read("model_calls").num_rows == 3
 
 
 def test_compact_keeps_rows_and_versions(lake: Lake) -> None:
@@ -182,10 +182,10 @@ def test_compact_keeps_rows_and_versions(lake: Lake) -> None:
         assert lake.read("model_calls", version=version).num_rows == number
 
 
-def test_query_knows_bare_names_parameters_and_further_tables(lake: Lake) -> None:
-    lake.replace(replace_transcripts("a", "en", ["x", "y", "z"]))
+def test_query_knows_bare_names_parameters_and_further_tables(sqlite_lake: Lake) -> None:
+    sqlite_lake.replace(replace_transcripts("a", "en", ["x", "y", "z"]))
     wanted = pa.table({"utterance_id": ["u2", "u0"]})
-    found = lake.query(
+    found = sqlite_lake.query(
         "SELECT text FROM transcripts JOIN wanted USING (utterance_id)"
         " WHERE corpus = ? ORDER BY text",
         ["a"],
@@ -271,7 +271,7 @@ def shared_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     lake.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_replace_behaves_like_a_dict(
     shared_lake: Lake, steps: list[tuple[tuple[str, str], list[str]]]
@@ -317,11 +317,11 @@ def test_a_forked_process_opens_its_own_connection(lake: Lake) -> None:
     assert texts(lake) == ["parent", "child"]
 
 
-def test_closing_is_not_final(lake: Lake) -> None:
-    lake.replace(replace_transcripts("a", "en", ["x"]))
-    lake.close()
-    lake.close()
-    assert texts(lake) == ["x"]
+def test_closing_is_not_final(sqlite_lake: Lake) -> None:
+    sqlite_lake.replace(replace_transcripts("a", "en", ["x"]))
+    sqlite_lake.close()
+    sqlite_lake.close()
+    assert texts(sqlite_lake) == ["x"]
 
 
 def test_an_unreachable_catalog_is_named_without_its_password(tmp_path: Path) -> None:
@@ -348,9 +348,9 @@ def test_a_damaged_catalog_is_named(tmp_path: Path) -> None:
         Lake(config).snapshot()
 
 
-def test_another_data_folder_is_refused(lake: Lake, tmp_path: Path) -> None:
-    lake.replace(replace_transcripts("a", "en", ["x"]))
-    other = Lake(LakeConfig(lake.config.catalog, str(tmp_path / "elsewhere")))
+def test_another_data_folder_is_refused(sqlite_lake: Lake, tmp_path: Path) -> None:
+    sqlite_lake.replace(replace_transcripts("a", "en", ["x"]))
+    other = Lake(LakeConfig(sqlite_lake.config.catalog, str(tmp_path / "elsewhere")))
     with pytest.raises(LakeError, match="Set the data URL"):
         other.snapshot()
 

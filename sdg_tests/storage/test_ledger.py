@@ -57,14 +57,14 @@ def test_every_call_is_made_once_and_answered_in_order(ledger: Ledger) -> None:
 
 
 def test_recorded_answers_are_reused_and_new_calls_cost_no_more_than_themselves(
-    ledger: Ledger,
+    sqlite_ledger: Ledger,
 ) -> None:
     first, second = Engine(), Engine()
     numbers = [n for n in range(40) if n % 10 != 3]
-    ledger.complete(make_calls(numbers), first.perform, origin=ORIGIN, chunk=16)
+    sqlite_ledger.complete(make_calls(numbers), first.perform, origin=ORIGIN, chunk=16)
     new = [100, 101, 102]
     mixed = make_calls([*numbers[:20], *new, *numbers[20:]])
-    outcomes = ledger.complete(mixed, second.perform, origin=ORIGIN, chunk=16)
+    outcomes = sqlite_ledger.complete(mixed, second.perform, origin=ORIGIN, chunk=16)
     assert second.chunks == [new]
     assert [outcome.response for outcome in outcomes.values()] == [
         answer_number(call).response for call in mixed
@@ -107,7 +107,7 @@ def test_the_latest_failure_and_the_first_answer_count(sqlite_ledger: Ledger) ->
         assert found[call.key].error == reason
 
 
-def test_an_engine_that_breaks_ends_the_run_after_what_it_answered(ledger: Ledger) -> None:
+def test_an_engine_that_breaks_ends_the_run_after_what_it_answered(sqlite_ledger: Ledger) -> None:
     engine = Engine()
 
     def perform(calls: Sequence[Call]) -> list[Outcome]:
@@ -117,12 +117,12 @@ def test_an_engine_that_breaks_ends_the_run_after_what_it_answered(ledger: Ledge
 
     calls = make_calls([1, 2, 4, 5])
     with pytest.raises(MemoryError, match="out of memory"):
-        ledger.complete(calls, perform, origin=ORIGIN, chunk=2)
-    assert dict(ledger.outcomes([call.key for call in calls])).keys() == {
+        sqlite_ledger.complete(calls, perform, origin=ORIGIN, chunk=2)
+    assert dict(sqlite_ledger.outcomes([call.key for call in calls])).keys() == {
         call.key for call in calls[:2]
     }
     resumed = Engine()
-    ledger.complete(calls, resumed.perform, origin=ORIGIN, chunk=2)
+    sqlite_ledger.complete(calls, resumed.perform, origin=ORIGIN, chunk=2)
     assert resumed.chunks == [[4, 5]]
 
 
@@ -250,10 +250,8 @@ def assert_resumed(config: LakeConfig) -> None:
     assert repeated.num_rows == 0
 
 
-def test_kills_at_random_moments_lose_at_most_a_chunk_each(
-    config: LakeConfig, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
+def test_kills_at_random_moments_lose_at_most_a_chunk_each(tmp_path: Path) -> None:
+    config, log = sqlite_config(tmp_path), tmp_path / "log"
     chance = random.Random(3)
     for _ in range(2):
         asked = len(read_log(log))

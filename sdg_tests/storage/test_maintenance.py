@@ -74,17 +74,17 @@ def test_blobs_of_the_present_stay_and_others_go(lake: Lake, blobs: BlobStore) -
     assert [blobs.read(ref) for ref in (raw, spoken, example, answer)] == [b"a", b"b", b"c", b"d"]
 
 
-def test_a_plan_changes_nothing_and_says_what_it_would(lake: Lake, blobs: BlobStore) -> None:
+def test_a_plan_changes_nothing_and_says_what_it_would(sqlite_lake: Lake, blobs: BlobStore) -> None:
     refs = store(blobs, "a", "b")
-    name_shards(lake, "raw_audio", "c", refs[:1])
-    before = lake.snapshot()
-    plan = plan_gc(lake, blobs, [], now(), NO_GRACE)
+    name_shards(sqlite_lake, "raw_audio", "c", refs[:1])
+    before = sqlite_lake.snapshot()
+    plan = plan_gc(sqlite_lake, blobs, [], now(), NO_GRACE)
     assert refs[1].shard in str(plan)
     assert refs[0].shard not in str(plan)
     assert plan.blob_bytes == blobs.size(refs[1].shard)
     assert keys(blobs) == {ref.shard for ref in refs}
-    assert lake.snapshot() == before
-    assert all(lake.version_exists(version) for version in plan.versions)
+    assert sqlite_lake.snapshot() == before
+    assert all(sqlite_lake.version_exists(version) for version in plan.versions)
 
 
 def test_kept_versions_can_be_read_with_their_blobs(lake: Lake, blobs: BlobStore) -> None:
@@ -106,62 +106,67 @@ def test_kept_versions_can_be_read_with_their_blobs(lake: Lake, blobs: BlobStore
             lake.read("raw_audio", version=gone)
 
 
-def test_the_versions_of_checkpoints_are_kept_unasked(lake: Lake, blobs: BlobStore) -> None:
+def test_the_versions_of_checkpoints_are_kept_unasked(sqlite_lake: Lake, blobs: BlobStore) -> None:
     refs = store(blobs, *"ab")
-    trained_on = name_shards(lake, "training_examples", "c", refs[:1])
-    name_checkpoint(lake, "c", trained_on)
-    name_shards(lake, "training_examples", "c", refs[1:])
-    assert checkpoint_versions(lake) == {trained_on}
-    collect(lake, blobs)
-    collect(lake, blobs)
-    rows = lake.read("training_examples", version=trained_on).to_pylist()
+    trained_on = name_shards(sqlite_lake, "training_examples", "c", refs[:1])
+    name_checkpoint(sqlite_lake, "c", trained_on)
+    name_shards(sqlite_lake, "training_examples", "c", refs[1:])
+    assert checkpoint_versions(sqlite_lake) == {trained_on}
+    for _ in range(2):
+        plan = collect(sqlite_lake, blobs)
+        assert plan.versions
+        assert trained_on not in plan.versions
+        name_shards(sqlite_lake, "training_examples", "c", refs[1:])
+    rows = sqlite_lake.read("training_examples", version=trained_on).to_pylist()
     assert [blobs.read(BlobRef(r["shard"], r["byte_offset"], r["byte_length"])) for r in rows] == [
         b"a"
     ]
 
 
-def test_young_versions_and_blobs_stay(lake: Lake, blobs: BlobStore) -> None:
+def test_young_versions_and_blobs_stay(sqlite_lake: Lake, blobs: BlobStore) -> None:
     old, first, second, orphan = store(blobs, *"abcd")
-    name_shards(lake, "raw_audio", "c", [old])
+    name_shards(sqlite_lake, "raw_audio", "c", [old])
     time.sleep(0.05)
     limit = now()
-    version = name_shards(lake, "raw_audio", "c", [first])
-    name_shards(lake, "raw_audio", "c", [second])
+    version = name_shards(sqlite_lake, "raw_audio", "c", [first])
+    name_shards(sqlite_lake, "raw_audio", "c", [second])
 
-    plan = plan_gc(lake, blobs, [], limit, NO_GRACE)
+    plan = plan_gc(sqlite_lake, blobs, [], limit, NO_GRACE)
     assert {blob.key for blob in plan.blobs} == {old.shard, orphan.shard}
-    run_gc(lake, blobs, plan)
+    run_gc(sqlite_lake, blobs, plan)
     assert keys(blobs) == {first.shard, second.shard}
-    assert lake.read("raw_audio", version=version).column("shard").to_pylist() == [first.shard]
+    assert sqlite_lake.read("raw_audio", version=version).column("shard").to_pylist() == [
+        first.shard
+    ]
 
     (fresh,) = store(blobs, "e")
-    assert plan_gc(lake, blobs, [], now()).blobs == ()  # the grace of a day
-    assert [b.key for b in plan_gc(lake, blobs, [], now(), NO_GRACE).blobs] != []
+    assert plan_gc(sqlite_lake, blobs, [], now()).blobs == ()  # the grace of a day
+    assert [b.key for b in plan_gc(sqlite_lake, blobs, [], now(), NO_GRACE).blobs] != []
     assert fresh.shard in keys(blobs)
 
 
-def test_what_comes_into_use_after_the_plan_stays(lake: Lake, blobs: BlobStore) -> None:
+def test_what_comes_into_use_after_the_plan_stays(sqlite_lake: Lake, blobs: BlobStore) -> None:
     named, rewritten, _ = store(blobs, *"abc")
-    trained_on = lake.replace(replace_transcripts("c", "en", ["old"]))
-    lake.replace(replace_transcripts("c", "en", ["new"]))
-    plan = plan_gc(lake, blobs, [], now(), NO_GRACE)
+    trained_on = sqlite_lake.replace(replace_transcripts("c", "en", ["old"]))
+    sqlite_lake.replace(replace_transcripts("c", "en", ["new"]))
+    plan = plan_gc(sqlite_lake, blobs, [], now(), NO_GRACE)
     assert len(plan.blobs) == 3
     assert trained_on in plan.versions
 
-    name_shards(lake, "raw_audio", "c", [named])
+    name_shards(sqlite_lake, "raw_audio", "c", [named])
     store(blobs, "b")  # a run under way has just written it again
-    name_checkpoint(lake, "c", trained_on)
-    run_gc(lake, blobs, plan)
+    name_checkpoint(sqlite_lake, "c", trained_on)
+    run_gc(sqlite_lake, blobs, plan)
     assert keys(blobs) == {named.shard, rewritten.shard}
-    assert lake.read("transcripts", version=trained_on).column("text").to_pylist() == ["old"]
+    assert sqlite_lake.read("transcripts", version=trained_on).column("text").to_pylist() == ["old"]
 
 
-def test_only_what_the_store_itself_wrote_is_touched(lake: Lake, blobs: BlobStore) -> None:
+def test_only_what_the_store_itself_wrote_is_touched(sqlite_lake: Lake, blobs: BlobStore) -> None:
     folder = Path(blobs.url, "checkpoints")
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "half.tmp").write_bytes(b"garbage of a crash")
-    collect(lake, blobs)
+    collect(sqlite_lake, blobs)
     assert keys(blobs) == {"checkpoints/model.safetensors"}
 
 
@@ -180,9 +185,11 @@ def test_files_of_the_lake_are_merged_and_old_ones_removed(
     assert lake.read("transcripts").column("text").to_pylist() == ["11"]
 
 
-def test_collecting_garbage_twice_or_in_an_empty_lake_is_fine(lake: Lake, blobs: BlobStore) -> None:
+def test_collecting_garbage_twice_or_in_an_empty_lake_is_fine(
+    sqlite_lake: Lake, blobs: BlobStore
+) -> None:
     for _ in range(2):
-        plan = collect(lake, blobs)
+        plan = collect(sqlite_lake, blobs)
         assert plan.blobs == ()
-    lake.replace(replace_transcripts("c", "en", ["x"]))
-    assert lake.read("transcripts").num_rows == 1
+    sqlite_lake.replace(replace_transcripts("c", "en", ["x"]))
+    assert sqlite_lake.read("transcripts").num_rows == 1
