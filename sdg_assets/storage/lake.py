@@ -244,8 +244,10 @@ class Lake:
             with self._connect().cursor() as cursor:
                 yield cursor
         except (duckdb.Error, filelock.Timeout, OSError) as error:
-            # It may be the connection that broke (a server restarted): the next call opens anew.
-            self._connections.pop(os.getpid(), None)
+            if not isinstance(error, duckdb.ProgrammingError):
+                # It may be the connection that is broken, or credentials that have expired: the
+                # next call opens another.
+                self._connections.pop(os.getpid(), None)
             raise self._explain(action, error) from error
 
     def _explain(self, action: str, error: Exception) -> LakeError:
