@@ -11,11 +11,12 @@ the voice of the tiny profile and of the tests.
 
 import _ctypes
 import ctypes
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from threading import Lock
 
 import espeakng_loader
@@ -33,6 +34,8 @@ _CHARS_UTF8 = 1
 _PARAMETER_RATE = 1
 _PARAMETER_PITCH = 3
 _RANDOM_SEED = 1
+_EVENT_END_OF_LIST = 0
+_EVENT_WORD = 1
 
 _LOCK = Lock()
 _LIBC = ctypes.CDLL(None)
@@ -100,6 +103,17 @@ class VoiceInfo:
     languages: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """Where a word begins: in the text, in characters, and in the speech, in seconds.
+
+    eSpeak says some pairs of words (``in the``) as one.
+    """
+
+    position: int
+    start: float
+
+
 def synthesize(text: str, voice: Voice | str) -> tuple[NDArray[np.float32], int]:
     """Speak ``text``: (samples,) float32 mono in -1..1, and the sample rate in Hz.
 
@@ -110,15 +124,24 @@ def synthesize(text: str, voice: Voice | str) -> tuple[NDArray[np.float32], int]
         EspeakError: the voice is unknown, a setting is out of range, or the text has nothing that
             can be spoken.
     """
+    audio, sample_rate, _ = synthesize_words(text, voice)
+    return audio, sample_rate
+
+
+def synthesize_words(
+    text: str, voice: Voice | str
+) -> tuple[NDArray[np.float32], int, tuple[SpokenWord, ...]]:
+    """As :func:`synthesize`, and when each word is said."""
     voice = Voice.parse(voice) if isinstance(voice, str) else voice
     _check(voice)
-    speakable = _CONTROL.sub(" ", text).strip()  # control characters are commands to eSpeak
-    if not speakable:
+    # Control characters are commands to eSpeak. One space for each keeps the positions.
+    speakable = _CONTROL.sub(" ", text)
+    if not speakable.strip():
         raise EspeakError("there is no text to speak: it is empty or blank")
-    audio, sample_rate = _speak(speakable, voice)
-    if not audio.any():
+    recorder, sample_rate = _speak(speakable, voice)
+    if not recorder.audio.any():
         raise EspeakError(f"nothing in {text!r} can be spoken by voice {str(voice)!r}")
-    return audio, sample_rate
+    return recorder.audio, sample_rate, tuple(recorder.words)
 
 
 def list_voices(language: str | None = None) -> tuple[VoiceInfo, ...]:
@@ -182,8 +205,23 @@ class _CVoice(ctypes.Structure):
     )
 
 
+class _CEvent(ctypes.Structure):
+    """``espeak_EVENT`` of speak_lib.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),  # in characters, from 1
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # in milliseconds
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
 _CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_CEvent)
 )
 
 
@@ -195,17 +233,26 @@ class _Catalog:
 
 
 class _Recorder:
-    """Collects the samples that the library hands over while it speaks."""
+    """Collects the samples and words that the library hands over while it speaks."""
 
     def __init__(self) -> None:
+        self.words: list[SpokenWord] = []
         self._chunks = [np.empty(0, np.int16)]
         self.callback = _CALLBACK(self._receive)
 
-    def _receive(self, samples: ctypes.Array, count: int, _events: int) -> int:
+    def _receive(self, samples: ctypes.Array, count: int, events: ctypes.Array) -> int:
+        for index in itertools.count():
+            event = events[index]
+            if event.type == _EVENT_END_OF_LIST:
+                break
+            if event.type == _EVENT_WORD:
+                word = SpokenWord(event.text_position - 1, event.audio_position / 1000)
+                self.words.append(word)
         if samples and count:
             self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
+    @cached_property
     def audio(self) -> NDArray[np.float32]:
         return np.concatenate(self._chunks).astype(np.float32) / np.float32(32768)
 
@@ -230,7 +277,7 @@ def _open_library() -> Iterator[tuple[ctypes.CDLL, int]]:
             _ctypes.dlclose(library._handle)
 
 
-def _speak(text: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
+def _speak(text: str, voice: Voice) -> tuple[_Recorder, int]:
     encoded = text.encode()
     # By its file: some tags (en-gb, fr-fr) are listed and yet not found by name.
     name = "+".join(filter(None, [_catalog().files[voice.language], voice.variant]))
@@ -247,7 +294,7 @@ def _speak(text: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
             encoded, ctypes.c_size_t(len(encoded) + 1), 0, 1, 0, _CHARS_UTF8, None, None
         )
         library.espeak_Synchronize()
-    return recorder.audio(), rate
+    return recorder, rate
 
 
 @cache

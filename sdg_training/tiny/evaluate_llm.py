@@ -19,6 +19,7 @@ from sdg_training.tiny.world import Passage, Question, sample_passage, sample_un
 
 BATCH = 32
 MOST_NEW_TOKENS = 256
+UNPARSED = Question("", "")
 
 
 def evaluate_llm(
@@ -33,8 +34,8 @@ def evaluate_llm(
     ``write_qa``: generated pairs that are the world's own; ``write_qa_misheard``: generated pairs
     whose answer is in the misheard context (a reply that cannot be parsed is one wrong pair);
     ``write_qa_parsed``: replies that can be parsed; ``answer*``: exact answers to the world's
-    questions; ``refuse``: refusals of questions that the passage does not answer; ``judge_*``: right
-    judgements of right and wrong pairs.
+    questions; ``refuse``: refusals of questions that the passage does not answer; ``judge_*``:
+    right judgements of right and wrong pairs.
     """
     rng = random.Random(seed)
     unseen = [sample_passage(rng, language, side="test") for _ in range(passages)]
@@ -51,19 +52,19 @@ def evaluate_llm(
     examples["judge_right"] = [example for example in judged if example.answer == "yes"]
     examples["judge_wrong"] = [example for example in judged if example.answer == "no"]
     return {
-        "write_qa_parsed": _share([parse_pairs(reply) is not None for reply in replies]),
+        "write_qa_parsed": _share([bool(parse_pairs(reply)) for reply in replies]),
         "write_qa": _share(
             [
                 pair in passage.questions
                 for reply, passage in zip(replies, unseen, strict=True)
-                for pair in parse_pairs(reply) or [None]
+                for pair in parse_pairs(reply) or [UNPARSED]
             ]
         ),
         "write_qa_misheard": _share(
             [
-                pair is not None and pair.answer in passage.text
+                pair != UNPARSED and pair.answer in passage.text
                 for reply, passage in zip(noisy_replies, misheard, strict=True)
-                for pair in parse_pairs(reply) or [None]
+                for pair in parse_pairs(reply) or [UNPARSED]
             ]
         ),
         **{name: score_exact(model, tokenizer, chosen) for name, chosen in examples.items()},
@@ -78,12 +79,12 @@ def write_qa(
     return generate(model, tokenizer, examples)
 
 
-def parse_pairs(reply: str) -> list[Question] | None:
-    """The pairs of a reply of ``write_qa``; ``None`` if it is not what was asked for."""
+def parse_pairs(reply: str) -> list[Question]:
+    """The pairs of a reply of ``write_qa``; none if it is not what was asked for."""
     try:
         return [Question(**pair) for pair in json.loads(reply)]
     except (ValueError, TypeError):
-        return None
+        return []
 
 
 def score_exact(
@@ -103,11 +104,19 @@ def generate(
     """Greedy replies, in order."""
     replies: list[str] = []
     for start in range(0, len(examples), BATCH):
-        chats = [list(example.messages) for example in examples[start : start + BATCH]]
-        prompts = tokenizer.apply_chat_template(
-            chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
+        chats = [
+            tokenizer.apply_chat_template(
+                list(example.messages), add_generation_prompt=True, tokenize=False
+            )
+            for example in examples[start : start + BATCH]
+        ]
+        prompts = tokenizer(chats, padding=True, return_tensors="pt")
+        tokens = model.generate(  # type: ignore[misc]  # its annotation of self is too narrow
+            prompts["input_ids"],
+            attention_mask=prompts["attention_mask"],
+            max_new_tokens=MOST_NEW_TOKENS,
+            do_sample=False,
         )
-        tokens = model.generate(**prompts, max_new_tokens=MOST_NEW_TOKENS, do_sample=False)
         new_tokens = tokens[:, prompts["input_ids"].shape[1] :]
         replies += tokenizer.batch_decode(new_tokens, skip_special_tokens=True)
     return replies

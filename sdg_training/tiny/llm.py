@@ -1,7 +1,7 @@
 """The tiny LM: a Llama that writes, answers and judges questions about the tiny world."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,24 +11,25 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from sdg_training.tiny.checkpoint import save_half
-from sdg_training.tiny.optimizer import build_optimizer
+from sdg_training.tiny.optimizer import Optimization
 from sdg_training.tiny.progress import Progress
-from sdg_training.tiny.tasks import Example, sample_example
+from sdg_training.tiny.tasks import Example, sample_any_example, sample_word_list
 from sdg_training.tiny.tokenizer import train_tokenizer
-from sdg_training.tiny.world import list_languages
 
 IGNORED = -100
 POOL = 4096  # examples, sorted by length so that a batch wastes little on padding
 FRAMES_SHARE = 0.4  # of the answering tasks
 MOST_BLANKS = 4  # after each token
+MOST_REPEATS = 5  # of each token
 MOST_NOISE = 0.5  # of an embedding's root mean square
 
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 3000
-    batch_tokens: int = 6000
-    learning_rate: float = 2e-3
+    steps: int = 2000
+    lesson_steps: int = 250  # of copying, before the tasks
+    batch_tokens: int = 3000
+    learning_rate: float = 3e-3
     hidden_size: int = 160
     intermediate_size: int = 448
     layers: int = 4
@@ -38,10 +39,10 @@ class LLMSettings:
 
 @dataclass(frozen=True, slots=True)
 class TokenizedExample:
-    """``noisy`` marks the tokens of a context that stand for frames of speech."""
+    """``labels`` are the tokens of the answers; ``noisy`` are those that stand for speech."""
 
     tokens: list[int]
-    prompt_length: int
+    labels: list[int]
     noisy: slice
 
 
@@ -52,17 +53,16 @@ def train_llm(
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(seed)
     model = build_llm(tokenizer, settings)
-    optimizer, scheduler = build_optimizer(model, settings.learning_rate, settings.steps)
-    batches = iterate_batches(random.Random(seed), tokenizer, settings.batch_tokens)
+    optimization = Optimization(model, settings.learning_rate, settings.steps)
+    rng = random.Random(seed)
+    lesson = iterate_batches(rng, tokenizer, settings.batch_tokens, sample_word_list)
+    tasks = iterate_batches(rng, tokenizer, settings.batch_tokens, sample_any_example)
     progress = Progress("llm", settings.steps)
     model.train()
     for step in range(1, settings.steps + 1):
-        loss = compute_loss(model, next(batches), tokenizer.pad_token_id)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
+        batch = next(lesson if step <= settings.lesson_steps else tasks)
+        loss = compute_loss(model, batch, tokenizer.pad_token_id)
+        optimization.step(loss)
         progress.report(step, loss=loss.item())
     model.eval()
     save_half(model, output)
@@ -88,12 +88,14 @@ def build_llm(tokenizer: PreTrainedTokenizerFast, settings: LLMSettings) -> Llam
 
 
 def iterate_batches(
-    rng: random.Random, tokenizer: PreTrainedTokenizerFast, batch_tokens: int
+    rng: random.Random,
+    tokenizer: PreTrainedTokenizerFast,
+    batch_tokens: int,
+    sample: Callable[[random.Random], Example],
 ) -> Iterator[list[TokenizedExample]]:
     """Batches of like lengths, each of at most ``batch_tokens`` tokens with padding, for ever."""
     while True:
-        languages = [rng.choice(list_languages()) for _ in range(POOL)]
-        pool = [tokenize(rng, sample_example(rng, lang), tokenizer) for lang in languages]
+        pool = [tokenize(rng, sample(rng), tokenizer) for _ in range(POOL)]
         pool.sort(key=lambda example: len(example.tokens))
         batches = list(_chunk(pool, batch_tokens))
         rng.shuffle(batches)
@@ -113,7 +115,6 @@ def tokenize(
         list(example.messages), add_generation_prompt=True, tokenize=False
     )
     prompt = list(tokenizer.encode(chat))
-    answer = [*tokenizer.encode(example.answer), tokenizer.eos_token_id]
     noisy = slice(0, 0)
     is_uncased = example.context.startswith(" ")
     if example.task == "answer" and is_uncased and rng.random() < FRAMES_SHARE:
@@ -122,15 +123,21 @@ def tokenize(
         frames = stretch(rng, prompt[start:end], tokenizer.pad_token_id)
         prompt = [*prompt[:start], *frames, *prompt[end:]]
         noisy = slice(start, start + len(frames))
-    return TokenizedExample(prompt + answer, len(prompt), noisy)
+    answer = [*tokenizer.encode(example.answer), tokenizer.eos_token_id]
+    tokens, labels = prompt + answer, [IGNORED] * len(prompt) + answer
+    for user, assistant in example.more:
+        asked = list(tokenizer.encode(f"<|user|>{user}<|assistant|>"))
+        answer = [*tokenizer.encode(assistant), tokenizer.eos_token_id]
+        tokens, labels = tokens + asked + answer, labels + [IGNORED] * len(asked) + answer
+    return TokenizedExample(tokens, labels, noisy)
 
 
 def stretch(rng: random.Random, tokens: Sequence[int], blank: int) -> list[int]:
     """Repeat some of the tokens and put blanks between them, at a random rate."""
-    most_blanks = rng.randint(0, MOST_BLANKS)
+    most_blanks, most_repeats = rng.randint(0, MOST_BLANKS), rng.randint(1, MOST_REPEATS)
     frames: list[int] = [blank] * rng.randint(0, most_blanks)
     for token in tokens:
-        frames += [token] * rng.choice([1, 1, 2])
+        frames += [token] * rng.randint(1, most_repeats)
         frames += [blank] * rng.randint(0, most_blanks)
     return frames
 
@@ -173,5 +180,5 @@ def _collate(batch: Sequence[TokenizedExample], pad: int) -> tuple[Tensor, Tenso
         end = len(example.tokens)
         tokens[row, :end] = torch.tensor(example.tokens)
         mask[row, :end] = 1
-        labels[row, example.prompt_length : end] = tokens[row, example.prompt_length : end]
+        labels[row, :end] = torch.tensor(example.labels)
     return tokens, mask, labels

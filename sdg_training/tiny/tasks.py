@@ -1,9 +1,9 @@
-"""What the tiny LM learns to do: write questions and answers, answer, and judge an answer."""
+"""What the tiny LM learns to do: write questions and answers, answer, judge, and repeat."""
 
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sdg_training.tiny.noise import mishear, strip_casing
@@ -12,17 +12,19 @@ from sdg_training.tiny.world import (
     Passage,
     Question,
     Side,
+    list_languages,
     load_language,
     sample_passage,
     sample_unanswerable,
 )
 
-Task = Literal["write_qa", "answer", "judge_qa"]
-TASKS: dict[Task, float] = {"write_qa": 0.3, "answer": 0.4, "judge_qa": 0.3}
+Task = Literal["repeat", "write_qa", "answer", "judge_qa"]
+TASKS: dict[Task, float] = {"repeat": 0.05, "write_qa": 0.25, "answer": 0.4, "judge_qa": 0.3}
 FEWEST_PAIRS, MOST_PAIRS = 3, 5
 MISHEARD_SHARE = 0.3  # of all contexts
 UNCASED_SHARE = 0.3
-UNANSWERABLE_SHARE = 0.1
+UNANSWERABLE_SHARE = 0.15
+MOST_TURNS = 6
 MOST_ERRORS = 3
 WAYS_TO_BE_WRONG = (
     "this passage", "this passage", "another answer", "another question", "refusal",
@@ -31,12 +33,22 @@ WAYS_TO_BE_WRONG = (
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt and its answer; ``context`` is how the user's message begins."""
+    """A prompt and its answer; ``context`` is how the user's message begins.
+
+    ``more`` are further turns (user, assistant) about the same context, for training alone: they
+    teach several times as much in the same number of tokens.
+    """
 
     task: Task
     context: str
     messages: tuple[dict[str, str], ...]
     answer: str
+    more: tuple[tuple[str, str], ...] = ()
+
+
+def sample_any_example(rng: random.Random) -> Example:
+    """A task in any language."""
+    return sample_example(rng, rng.choice(list_languages()))
 
 
 def sample_example(rng: random.Random, language: str, side: Side = "train") -> Example:
@@ -46,12 +58,34 @@ def sample_example(rng: random.Random, language: str, side: Side = "train") -> E
     if rng.random() < MISHEARD_SHARE:
         passage = mishear(rng, passage, rng.randint(1, MOST_ERRORS))
     context = strip_casing(passage.text) if rng.random() < UNCASED_SHARE else passage.text
+    if task == "repeat":
+        return make_repeat(context, passage.text, language)
     if task == "write_qa":
         return make_write_qa(context, sample_pairs(rng, passage), language)
+    turns = rng.randint(1, MOST_TURNS)
     if task == "answer":
-        return make_answer(context, sample_question(rng, passage, side), language)
-    question, right = sample_judged(rng, passage, side)
-    return make_judge_qa(context, question, right, language)
+        asked = [sample_question(rng, passage, side) for _ in range(turns)]
+        return _join_turns([make_answer(context, question, language) for question in asked])
+    judged = [sample_judged(rng, passage, side) for _ in range(turns)]
+    return _join_turns([make_judge_qa(context, *pair, language) for pair in judged])
+
+
+def sample_word_list(rng: random.Random) -> Example:
+    """Words of the world to repeat: what a model should copy before it can answer.
+
+    Without this first lesson the attention that copies emerges late or never.
+    """
+    language = rng.choice(list_languages())
+    phrases = load_language(language).phrases
+    chosen = [rng.choice(phrases[rng.choice(list(phrases))]).text for _ in range(rng.randint(3, 9))]
+    text = " ".join(chosen)
+    context = strip_casing(text) if rng.random() < UNCASED_SHARE else text
+    return make_repeat(context, text, language)
+
+
+def make_repeat(context: str, text: str, language: str) -> Example:
+    messages = render_messages("repeat", context=context, language=language)
+    return Example("repeat", context, tuple(messages), text)
 
 
 def make_write_qa(context: str, pairs: Sequence[Question], language: str) -> Example:
@@ -76,6 +110,18 @@ def make_judge_qa(context: str, question: Question, right: bool, language: str) 
         language=language,
     )
     return Example("judge_qa", context, tuple(messages), "yes" if right else "no")
+
+
+def _join_turns(examples: Sequence[Example]) -> Example:
+    """The first example, with the others as turns that do not repeat the context."""
+    first, *others = examples
+    return replace(
+        first,
+        more=tuple(
+            (example.messages[-1]["content"].removeprefix(f"{first.context}\n"), example.answer)
+            for example in others
+        ),
+    )
 
 
 def sample_pairs(rng: random.Random, passage: Passage) -> tuple[Question, ...]:

@@ -23,7 +23,7 @@ TIMBRES: dict[Side, tuple[str, ...]] = {
         "Lee", "Michael", "adam", "belinda", "boris", "edward", "ian", "linda", "max", "norbert",
         "pablo", "robert", "shelby", "victor", "zac",
     ),
-    "test": ("m2", "f3", "Diogo", "Annie", "john", "kaukovalta", "miguel", "quincy", "sandro"),
+    "test": ("m2", "f3", "Diogo", "Annie", "john", "miguel", "quincy", "sandro", "Mike"),
 }  # fmt: skip
 PITCHES = (35, 42, 50, 58, 65)
 RATES = (170, 185, 200, 215)

@@ -1,0 +1,155 @@
+"""The tiny speech encoder: a FastConformer trained with CTC on the LM's own tokens.
+
+Its frames (12.5 a second) are then nearly the LM's tokens and blanks, which makes the work of a
+speech LM's adapter light. The pad token is the blank.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import (
+    ParakeetCTCConfig,
+    ParakeetEncoderConfig,
+    ParakeetFeatureExtractor,
+    ParakeetForCTC,
+    PreTrainedTokenizerFast,
+)
+
+from sdg_training.tiny.checkpoint import save_half
+from sdg_training.tiny.noise import strip_casing
+from sdg_training.tiny.optimizer import Optimization
+from sdg_training.tiny.progress import Progress
+from sdg_training.tiny.speech import SAMPLE_RATE, Heard, Utterance, augment, label_frames
+
+FRAME_SECONDS = 0.08
+POOL = 1000  # utterances sorted by length at once
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    steps: int = 1800
+    batch_seconds: float = 100.0
+    learning_rate: float = 2e-3
+    hidden_size: int = 144
+    layers: int = 4
+    heads: int = 4
+    subsampling_channels: int = 32
+    dropout: float = 0.0
+
+
+def train_encoder(
+    output: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    utterances: Sequence[Utterance],
+    seed: int,
+    settings: EncoderSettings = EncoderSettings(),
+) -> tuple[ParakeetForCTC, ParakeetFeatureExtractor]:
+    """Train and save model and feature extractor in the folder ``output``."""
+    torch.manual_seed(seed)
+    extractor = ParakeetFeatureExtractor()
+    model = build_encoder(tokenizer, settings)
+    optimization = Optimization(model, settings.learning_rate, settings.steps)
+    rng = random.Random(seed)
+    batches = iterate_batches(rng, utterances, settings.batch_seconds)
+    progress = Progress("encoder", settings.steps)
+    model.train()
+    for step in range(1, settings.steps + 1):
+        batch = next(batches)
+        loss = compute_loss(model, extractor, tokenizer, [augment(rng, u) for u in batch])
+        optimization.step(loss)
+        progress.report(step, loss=loss.item())
+    model.eval()
+    save_half(model, output)
+    extractor.save_pretrained(output)
+    return model, extractor
+
+
+def build_encoder(tokenizer: PreTrainedTokenizerFast, settings: EncoderSettings) -> ParakeetForCTC:
+    config = ParakeetEncoderConfig(
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.hidden_size,
+        subsampling_conv_channels=settings.subsampling_channels,
+        dropout=settings.dropout,
+        activation_dropout=settings.dropout,
+        attention_dropout=settings.dropout,
+        layerdrop=0.0,
+        max_position_embeddings=1500,
+    )
+    return ParakeetForCTC(
+        ParakeetCTCConfig(
+            vocab_size=len(tokenizer),
+            pad_token_id=tokenizer.pad_token_id,
+            encoder_config=config,
+        )
+    )
+
+
+def iterate_batches(
+    rng: random.Random, utterances: Sequence[Utterance], batch_seconds: float
+) -> Iterator[list[Utterance]]:
+    """Batches of like lengths, of at most ``batch_seconds`` with padding, for ever."""
+    budget = batch_seconds * SAMPLE_RATE
+    while True:
+        shuffled = rng.sample(utterances, len(utterances))
+        for start in range(0, len(shuffled), POOL):
+            pool = sorted(shuffled[start : start + POOL], key=lambda u: len(u.audio))
+            batches = list(_chunk(pool, budget))
+            rng.shuffle(batches)
+            yield from batches
+
+
+def compute_loss(
+    model: ParakeetForCTC,
+    extractor: ParakeetFeatureExtractor,
+    tokenizer: PreTrainedTokenizerFast,
+    batch: Sequence[Heard],
+) -> Tensor:
+    """CTC loss per token, and cross-entropy per frame of what eSpeak says in it.
+
+    CTC alone takes several times as long to find the alignment that eSpeak knows.
+    """
+    audio = [heard.audio for heard in batch]
+    inputs = extractor(audio, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    tokens = [_tokenize_words(tokenizer, heard.text) for heard in batch]
+    with torch.autocast("cpu", torch.bfloat16):
+        encoded = model.encoder(**inputs)
+        logits = model.ctc_head(encoded.last_hidden_state)
+    log_probs = logits.float().log_softmax(-1)  # (batch, frames, vocabulary)
+    lengths = encoded.attention_mask.sum(-1)
+    targets = [[token for word in words for token in word] for words in tokens]
+    blank = tokenizer.pad_token_id
+    ctc = F.ctc_loss(
+        log_probs.transpose(0, 1),
+        torch.tensor([token for target in targets for token in target]),
+        lengths,
+        torch.tensor([len(target) for target in targets]),
+        blank=blank,
+        zero_infinity=True,
+    )
+    labels = [
+        label_frames(heard.words, words, log_probs.shape[1], FRAME_SECONDS, blank)
+        for heard, words in zip(batch, tokens, strict=True)
+    ]
+    framewise = F.nll_loss(log_probs.flatten(0, 1), torch.tensor(labels).flatten())
+    return ctc + framewise
+
+
+def _tokenize_words(tokenizer: PreTrainedTokenizerFast, text: str) -> list[list[int]]:
+    return [list(tokenizer.encode(strip_casing(word))) for word in text.split()]
+
+
+def _chunk(pool: Sequence[Utterance], budget: float) -> Iterator[list[Utterance]]:
+    batch: list[Utterance] = []
+    for utterance in pool:  # shortest first: the newest is the longest
+        if batch and (len(batch) + 1) * len(utterance.audio) > budget:
+            yield batch
+            batch = []
+        batch.append(utterance)
+    yield batch
