@@ -73,7 +73,7 @@ class PostgresCatalog:
 
     dsn: str
     extension = "postgres_scanner"
-    options: tuple[str, ...] = ()
+    options = ()
 
     @property
     def uri(self) -> str:
@@ -137,5 +137,5 @@ def quote_text(text: str) -> str:
 
 def hide_password(text: str) -> str:
     """For error messages, which end up in logs and in the web UI."""
-    text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+    text = re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", text)
     return re.sub(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", r"\1***", text, flags=re.I)

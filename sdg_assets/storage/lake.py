@@ -8,6 +8,7 @@ commit is a *version* (a DuckLake snapshot id) that can be read again later.
 import os
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,14 +26,10 @@ from sdg_assets.storage.tables import TABLES, UNPARTITIONED
 
 Where = Mapping[str, str | Sequence[str]]
 
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    # Nothing is ever downloaded.
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "temp_directory": os.path.join(tempfile.gettempdir(), "sdg-duckdb"),
-}
+# Nothing is ever downloaded.
+_SETTINGS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
-_COMPACT_BELOW = 16 * 2**20  # bytes
+_COMPACT_BELOW = 16 * 10**6  # bytes
 
 # What DuckDB says (in lower case), and what to do about it.
 _FULL = ("no space left", "disk is full", "file too large")
@@ -198,7 +195,7 @@ class Lake:
     def compact(self, table: str) -> None:
         """Merge the small files that many appends have left; every version stays as it is.
 
-        Files of ``_COMPACT_BELOW`` and more are left alone, so nothing is rewritten for ever.
+        Files of 16 MB and more are left alone, so nothing is rewritten for ever.
         """
         _find_schema(table)
         with self.writing(f"compact {table}") as cursor:
@@ -248,7 +245,8 @@ class Lake:
                 # It may be the connection that is broken, or credentials that have expired: the
                 # next call opens another.
                 self._connections.pop(os.getpid(), None)
-            raise self._explain(action, error) from error
+            # Without its cause, whose message may hold a password.
+            raise self._explain(action, error) from None
 
     def _explain(self, action: str, error: Exception) -> LakeError:
         said = hide_password(str(error)).strip()
@@ -266,7 +264,9 @@ class Lake:
             return self._connections[process]
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(config=_SETTINGS)
+        # Made when a query outgrows memory, removed on closing; never shared, or files would clash.
+        spill = os.path.join(tempfile.gettempdir(), f"sdg-duckdb-{uuid.uuid4().hex}")
+        connection = duckdb.connect(config={**_SETTINGS, "temp_directory": spill})
         remote = urlsplit(self.config.data_url).scheme == "s3"
         for extension in ("ducklake", self._catalog.extension, *(["httpfs"] if remote else [])):
             connection.execute(f"LOAD {quote_text(_locate_extension(extension))}")

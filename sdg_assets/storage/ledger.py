@@ -94,13 +94,13 @@ class Ledger:
     ) -> dict[str, Outcome]:
         """Make the calls that have no recorded response, and return the outcome of all, by key.
 
-        See :meth:`perform`, which says how. This holds every response in memory; where there are
-        very many, use :meth:`perform` and then :meth:`outcomes`.
+        See :meth:`ask`, which says how. This holds every response in memory; where there are very
+        many, use :meth:`ask` and then :meth:`outcomes`.
         """
-        self.perform(calls, perform, origin=origin, chunk=chunk, report=report)
+        self.ask(calls, perform, origin=origin, chunk=chunk, report=report)
         return dict(self.outcomes([call.key for call in calls]))
 
-    def perform(
+    def ask(
         self,
         calls: Sequence[Call],
         perform: Perform,

@@ -170,7 +170,7 @@ def test_text_is_stored_to_be_read(sqlite_ledger: Ledger, sqlite_lake: Lake) -> 
 def test_progress_counts_what_is_made_now(sqlite_ledger: Ledger) -> None:
     sqlite_ledger.complete(make_calls([0, 1, 2]), Engine().perform, origin=ORIGIN)
     seen: list[Progress] = []
-    summary = sqlite_ledger.perform(
+    summary = sqlite_ledger.ask(
         make_calls(range(8)), Engine().perform, origin=ORIGIN, chunk=2, report=seen.append
     )
     assert summary == Summary(reused=3, performed=5, failed=1)
