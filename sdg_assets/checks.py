@@ -4,6 +4,7 @@ A check reads the partition's rows, so it can be run again at any time. Only tho
 single-input stage may block (see `stages/stage.py`).
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from sdg_assets.partitions import grid
 from sdg_assets.quality.leakage import find_shared_speakers
 from sdg_assets.resources import WorkspaceResource
 from sdg_assets.workspace import Workspace
+
+# Pinned with Dagster; without it a check's result would not say of which partition it is.
+warnings.filterwarnings("ignore", message=".*partitions_def.*", category=dg.PreviewWarning)
 
 Row = dict[str, Any]
 

@@ -194,16 +194,17 @@ _TABLES = {
         FROM (SELECT corpus, unnest(flags) AS reason FROM pseudo_labels) GROUP BY ALL
         ORDER BY ALL""",
     "seconds per stage": """
-        SELECT stage, sum(rows) AS rows, round(sum(seconds), 1) AS seconds,
+        SELECT stage, sum(rows)::BIGINT AS rows, round(sum(seconds), 1) AS seconds,
             round(sum(rows) / sum(seconds), 1) AS rows_per_second
         FROM materializations WHERE corpus LIKE 'demo-%' GROUP BY ALL ORDER BY min(finished_at)""",
     "ROUGE-L by what it was trained on and what it was asked": """
-        SELECT replace(corpus, 'demo-train-', '') AS trained_on, eval_set, count(*) AS questions,
+        SELECT trained_on, eval_set, count(*) AS questions,
             round(avg(rouge_l_untrained), 3) AS untrained,
             round(avg(rouge_l_audio_removed), 3) AS audio_removed,
             round(avg(rouge_l), 3) AS trained
-        FROM rouge_l_scores WHERE corpus LIKE 'demo-train-%'
-        GROUP BY ALL
+        FROM (SELECT *, replace(corpus, 'demo-train-', '') AS trained_on FROM rouge_l_scores
+              WHERE corpus LIKE 'demo-train-%')
+        GROUP BY trained_on, eval_set
         ORDER BY list_position(['tts', 'labelled', 'pseudo', 'mixture'], trained_on), eval_set""",
 }
 

@@ -10,6 +10,7 @@ is skipped only when all of them are.
 """
 
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ from sdg_assets.stages.run import (
 )
 from sdg_assets.stages.views import preview_table, rejects_table
 from sdg_assets.workspace import Workspace
+
+# Both are pinned with Dagster, and announced at every step otherwise.
+warnings.filterwarnings("ignore", message=".*data_version.*", category=dg.BetaWarning)
 
 ALL_KINDS = frozenset({"labelled_speech", "unlabelled_speech", "text_qa", "mixture"})
 SPEECH_KINDS = frozenset({"labelled_speech", "unlabelled_speech"})

@@ -15,6 +15,8 @@ from typing import Protocol
 import duckdb
 from filelock import FileLock
 
+from sdg_assets.storage.errors import LakeError
+
 LOCK_SECONDS = 900  # longer than any one write; a writer that waits longer is told so
 _ADVISORY_LOCK = 0x5D61AC  # any number that no other program takes in this database
 _POSTGRES = ("postgres://", "postgresql://")
@@ -117,14 +119,14 @@ def parse_catalog(catalog: str) -> Catalog:
     """``sqlite:///absolute/path``, ``sqlite:relative/path``, ``postgresql://...`` or a libpq DSN.
 
     Raises:
-        ValueError: it is none of these.
+        LakeError: it is none of these.
     """
     if catalog.startswith("sqlite:"):
         path = re.sub("^/{2,}", "/", catalog.removeprefix("sqlite:"))
         return SQLiteCatalog(Path(path).absolute())
     if catalog.startswith(_POSTGRES) or re.match(r"\w+\s*=", catalog):
         return PostgresCatalog(catalog)
-    raise ValueError(
+    raise LakeError(
         f"The catalog {hide_password(catalog)!r} is neither sqlite:///path, postgresql://... nor a"
         " libpq connection string such as 'host=... dbname=...'."
     )

@@ -19,10 +19,12 @@ from urllib.parse import urlsplit
 import duckdb
 import filelock
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sdg_assets.storage.catalogs import begin, hide_password, parse_catalog, quote_text
-from sdg_assets.storage.tables import TABLES, UNPARTITIONED
+from sdg_assets.storage.errors import LakeError as LakeError
+from sdg_assets.storage.migrations import list_migrations, list_sql_types, migrate
+from sdg_assets.storage.tables import TABLES
+from sdg_assets.storage.validation import check_agreement, check_columns, check_rows, find_schema
 
 Where = Mapping[str, str | Sequence[str]]
 
@@ -43,10 +45,6 @@ _ADVICE = {
     "does not match existing data path": "Set the data URL to the one that the lake was made with.",
     "lock timeout": "Another writer has held the lake for very long: look for a run that hangs.",
 }
-
-
-class LakeError(RuntimeError):
-    """The lake refused: says what was wrong, where, and what to do next. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +77,7 @@ class Lake:
             LakeError: the catalog is of no known kind.
         """
         self.config = config
-        try:
-            self._catalog = parse_catalog(config.catalog)
-        except ValueError as error:
-            raise LakeError(str(error)) from error
+        self._catalog = parse_catalog(config.catalog)
         # By process id: what was inherited through a fork must be neither used nor closed, so it
         # stays here under its owner's id.
         self._connections: dict[int, duckdb.DuckDBPyConnection] = {}
@@ -98,13 +93,15 @@ class Lake:
             LakeError: rows do not fit the table or disagree with ``where``, or the lake could
                 not be written. Nothing was changed.
         """
-        checked = [_check_replacement(replacement) for replacement in replacements]
+        checked = [check_rows(replacement.table, replacement.rows) for replacement in replacements]
+        for replacement, rows in zip(replacements, checked, strict=True):
+            check_agreement(replacement.table, rows, replacement.where)
         tables = ", ".join(replacement.table for replacement in replacements)
         with self.writing(f"replace rows of {tables}") as cursor:
-            for replacement in checked:
+            for replacement, rows in zip(replacements, checked, strict=True):
                 condition, values = build_condition(replacement.where)
                 cursor.execute(f"DELETE FROM lake.{replacement.table} WHERE {condition}", values)
-                _insert(cursor, replacement.table, replacement.rows)
+                _insert(cursor, replacement.table, rows)
             cursor.execute("COMMIT")
             return _fetch_snapshot(cursor)
 
@@ -114,7 +111,7 @@ class Lake:
         Raises:
             LakeError: rows do not fit the table, or the lake could not be written.
         """
-        checked = _check_rows(table, rows)
+        checked = check_rows(table, rows)
         with self.writing(f"append to {table}") as cursor:
             _insert(cursor, table, checked)
             cursor.execute("COMMIT")
@@ -137,9 +134,9 @@ class Lake:
         Raises:
             LakeError: there is no such table, column or version, or the lake cannot be read.
         """
-        schema = _find_schema(table)
+        schema = find_schema(table)
         names = list(schema.names if columns is None else columns)
-        _check_columns(table, [*names, *(where or {}), *order_by])
+        check_columns(table, [*names, *(where or {}), *order_by])
         condition, values = build_condition(where or {})
         order = f" ORDER BY {_quote_names(order_by)}" if order_by else ""
         with self._session(f"read {table}") as cursor:
@@ -197,7 +194,7 @@ class Lake:
 
         Files of 16 MB and more are left alone, so nothing is rewritten for ever.
         """
-        _find_schema(table)
+        find_schema(table)
         with self.writing(f"compact {table}") as cursor:
             cursor.execute(
                 "CALL ducklake_merge_adjacent_files('lake', ?, max_file_size => ?)",
@@ -275,9 +272,9 @@ class Lake:
             connection.execute(_build_s3_secret())
         self._catalog.prepare(connection)
         self._attach(connection)
-        if _list_migrations(connection):
+        if list_migrations(connection):
             with self._catalog.lock(connection):
-                _migrate(connection)
+                migrate(connection)
         return connection
 
     def _attach(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -331,48 +328,6 @@ def _build_s3_secret() -> str:
     return f"CREATE OR REPLACE SECRET lake_data (TYPE s3, {stated})"
 
 
-def _list_migrations(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The statements that bring an empty or older lake to the tables of this release."""
-    found = connection.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
-        " WHERE database_name = 'lake'"
-    ).fetchall()
-    stored = {(table, column): data_type for table, column, data_type in found}
-    tables = {table for table, _ in stored}
-    statements = []
-    for table, schema in TABLES.items():
-        types = _list_sql_types(connection, schema)
-        if table not in tables:
-            columns = ", ".join(f'"{name}" {data_type}' for name, data_type in types.items())
-            statements.append(f"CREATE TABLE lake.{table} ({columns})")
-            if table not in UNPARTITIONED:
-                statements.append(f"ALTER TABLE lake.{table} SET PARTITIONED BY (corpus, language)")
-            continue
-        for name, data_type in types.items():
-            present = stored.get((table, name))
-            if present is None:
-                statements.append(f'ALTER TABLE lake.{table} ADD COLUMN "{name}" {data_type}')
-            elif present != data_type:
-                raise LakeError(
-                    f"The lake's column {table}.{name} is {present}, but this release of sdg has"
-                    f" {data_type}: use the release that made the lake, or start a new lake."
-                )
-    return statements
-
-
-def _list_sql_types(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, str]:
-    types = connection.from_arrow(schema.empty_table()).types
-    return {name: str(data_type) for name, data_type in zip(schema.names, types, strict=True)}
-
-
-def _migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    with begin(connection) as cursor:
-        # Looked up again under the lock: another process may have done it meanwhile.
-        for statement in _list_migrations(cursor):
-            cursor.execute(statement)
-        cursor.execute("COMMIT")
-
-
 def _is_full(error: duckdb.Error) -> bool:
     return any(words in str(error).lower() for words in _FULL)
 
@@ -384,67 +339,6 @@ def _remove_orphans(connection: duckdb.DuckDBPyConnection) -> None:
     """
     with suppress(duckdb.Error):  # the error that led here is the one to report
         connection.execute("CALL ducklake_delete_orphaned_files('lake', cleanup_all => true)")
-
-
-def _find_schema(table: str) -> pa.Schema:
-    if table not in TABLES:
-        raise LakeError(f"There is no table {table!r} in the lake; there are {', '.join(TABLES)}.")
-    return TABLES[table]
-
-
-def _check_columns(table: str, names: Sequence[str]) -> None:
-    unknown = [name for name in names if name not in _find_schema(table).names]
-    if unknown:
-        raise LakeError(
-            f"Table {table} has no column {unknown[0]!r}; it has"
-            f" {', '.join(_find_schema(table).names)}."
-        )
-
-
-def _check_rows(table: str, rows: pa.Table) -> pa.Table:
-    """The same rows in the table's own column order and types."""
-    schema = _find_schema(table)
-    _check_columns(table, rows.schema.names)
-    columns = []
-    for field in schema:
-        if field.name not in rows.schema.names:
-            raise LakeError(
-                f"Rows for table {table} lack column {field.name!r} ({field.type}):"
-                " add it, null where a row has no value."
-            )
-        columns.append(_cast_column(table, field, rows.column(field.name)))
-    return pa.table(columns, schema=schema)
-
-
-def _cast_column(table: str, field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    try:
-        return column.cast(field.type)
-    except pa.ArrowException as error:
-        raise LakeError(
-            f"Column {field.name!r} of rows for table {table} is {column.type}, which does not fit"
-            f" {field.type}: {error}"
-        ) from error
-
-
-def _check_replacement(replacement: Replacement) -> Replacement:
-    table, where = replacement.table, replacement.where
-    rows = _check_rows(table, replacement.rows)
-    _check_columns(table, list(where))
-    if not where:
-        raise LakeError(
-            f"A replacement in table {table} without a condition would delete every row:"
-            " give at least corpus and language."
-        )
-    for name, value in where.items():
-        agrees = pc.fill_null(pc.equal(rows.column(name), value), False)
-        if not pc.all(agrees, min_count=0).as_py():
-            position = pc.index(agrees, False).as_py()
-            raise LakeError(
-                f"Row {position} for table {table} has {name} ="
-                f" {rows.column(name)[position].as_py()!r}, but the replacement is for"
-                f" {name} = {value!r}: rows outside it would pile up with every run."
-            )
-    return Replacement(table, rows, where)
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
@@ -468,7 +362,7 @@ def build_condition(where: Where) -> tuple[str, list[str]]:
 def _read_version(cursor: duckdb.DuckDBPyConnection, table: str, version: int) -> str:
     """A ``FROM`` item: the table at ``version``, with whatever it lacked then as null."""
     source = f"lake.{table} AT (VERSION => {version:d})"
-    types = _list_sql_types(cursor, TABLES[table])
+    types = list_sql_types(cursor, TABLES[table])
     try:
         present = cursor.sql(f"FROM {source} LIMIT 0").columns
     except duckdb.CatalogException:  # the version is there, but the table came later

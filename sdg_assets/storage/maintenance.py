@@ -2,7 +2,8 @@
 
 A crash leaves garbage, and so does every replacement. What must stay is what can still be read:
 the current version, all versions younger than a limit, and every version that a checkpoint was
-trained on, with the files and blobs of each.
+trained on, with the files and blobs of each. A blob store belongs to one lake: what that lake does
+not name is garbage.
 """
 
 import re

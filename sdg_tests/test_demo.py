@@ -1,0 +1,79 @@
+"""The demo as a user runs it, and the figures that it must show."""
+
+from pathlib import Path
+
+import pytest
+
+from sdg_assets.commands.demo import METHODS
+from sdg_assets.trace import trace
+from sdg_assets.workspace import Workspace, open_workspace
+from sdg_tests.processes import run_sdg
+
+Scores = dict[tuple[str, str], dict[str, float]]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    home: Path = tmp_path_factory.mktemp("demo") / "home"
+    ended = run_sdg(home, "demo", timeout=2400)
+    assert ended.returncode == 0, ended.stdout[-4000:]
+    assert "make dev" in ended.stdout
+    return open_workspace(home)
+
+
+@pytest.fixture(scope="module")
+def scores(demo: Workspace) -> Scores:
+    rows = demo.lake.query(
+        "SELECT replace(corpus, 'demo-train-', '') AS method, eval_set, avg(rouge_l) AS trained,"
+        " avg(rouge_l_audio_removed) AS audio_removed, avg(rouge_l_untrained) AS untrained"
+        " FROM rouge_l_scores GROUP BY ALL"
+    ).to_pylist()
+    return {(row.pop("method"), row.pop("eval_set")): row for row in rows}
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
+SETS = ("demo-text", "demo-labelled")
+
+
+def test_every_method_is_scored_on_both_sets(scores: Scores) -> None:
+    assert set(scores) == {(method, eval_set) for method in METHODS for eval_set in SETS}
+
+
+@pytest.mark.parametrize("eval_set", SETS)
+def test_the_mixture_has_learnt_to_listen(scores: Scores, eval_set: str) -> None:
+    figures = scores["mixture", eval_set]
+    assert figures["trained"] >= 0.80
+    assert figures["untrained"] <= 0.35
+    assert figures["audio_removed"] <= 0.35
+
+
+@pytest.mark.parametrize("eval_set", SETS)
+def test_pseudo_labels_are_nearly_as_good_as_labels(scores: Scores, eval_set: str) -> None:
+    assert scores["pseudo", eval_set]["trained"] >= scores["labelled", eval_set]["trained"] - 0.05
+
+
+@pytest.mark.parametrize("eval_set", SETS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "mixture"])
+def test_the_mixture_is_at_least_as_good(scores: Scores, eval_set: str, method: str) -> None:
+    assert scores["mixture", eval_set]["trained"] >= scores[method, eval_set]["trained"]
+
+
+def test_a_sample_is_traced_from_its_wav_to_its_scores(demo: Workspace) -> None:
+    row = demo.lake.query(
+        "SELECT example_id FROM training_examples WHERE corpus = 'demo-labelled'"
+        " AND split = 'test' AND language = 'de' ORDER BY ALL LIMIT 1"
+    ).to_pylist()[0]
+    stages = [step.stage for step in trace(demo.lake, f"demo-labelled/de/{row['example_id']}")]
+    assert stages[:2] == ["raw_audio", "transcripts"]
+    assert {"generated_qa", "filtered_qa", "model_calls", "training_examples"} <= set(stages)
+    assert stages.count("rouge_l_scores") == len(METHODS)
+
+
+def test_a_training_example_names_its_checkpoints(demo: Workspace) -> None:
+    row = demo.lake.query(
+        "SELECT example_id FROM training_examples WHERE corpus = 'demo-unlabelled'"
+        " AND split = 'train' AND language = 'es' ORDER BY ALL LIMIT 1"
+    ).to_pylist()[0]
+    stages = [step.stage for step in trace(demo.lake, f"demo-unlabelled/es/{row['example_id']}")]
+    assert "pseudo_labels" in stages
+    assert stages.count("trained_checkpoints") == 2  # its own method's, and the mixture's
