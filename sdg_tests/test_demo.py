@@ -13,7 +13,7 @@ Scores = dict[tuple[str, str], dict[str, float]]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def demo(tmp_path_factory: pytest.TempPathFactory, tiny_models: None) -> Workspace:
     home: Path = tmp_path_factory.mktemp("demo") / "home"
     ended = run_sdg(home, "demo", timeout=2400)
     assert ended.returncode == 0, ended.stdout[-4000:]

@@ -106,9 +106,7 @@ def test_files_are_listed_from_a_folder(tmp_path: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(b"1234")
     os.utime(target, (500, 500))
-    assert list_files(str(tmp_path)) == [
-        LandedFile("talks/zh/会议 1.wav", 4, "500.0", 500.0)
-    ]
+    assert list_files(str(tmp_path)) == [LandedFile("talks/zh/会议 1.wav", 4, "500.0", 500.0)]
     assert list_files(str(tmp_path / "absent")) == []
 
 

@@ -78,6 +78,7 @@ def examples(workspace: Workspace, corpus: str, language: str) -> int:
     return workspace.lake.read("training_examples", where=where, columns=["corpus"]).num_rows
 
 
+@pytest.mark.usefixtures("tiny_models")
 def test_landed_files_flow_and_a_language_is_added(
     server: Path, home: Path, tmp_path: Path
 ) -> None:
