@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdg_assets.storage import lake as lake_module
+from sdg_assets.storage import migrations, validation
 from sdg_assets.storage.lake import Lake, LakeConfig, LakeError, Replacement
 from sdg_assets.storage.tables import TABLES
 from sdg_tests.storage.conftest import sqlite_config
@@ -228,13 +229,18 @@ def test_a_stream_that_is_left_does_not_block_writers(lake: Lake) -> None:
     assert texts(lake) == ["new"]
 
 
+def pretend_release(monkeypatch: pytest.MonkeyPatch, tables: dict[str, pa.Schema]) -> None:
+    for module in (lake_module, migrations, validation):
+        monkeypatch.setattr(module, "TABLES", MappingProxyType(tables))
+
+
 def test_an_older_lake_gets_new_columns_and_tables(
     config: LakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer = TABLES["transcripts"].names.index("text_source")
     older = {name: schema for name, schema in TABLES.items() if name != "quarantine"}
     older["transcripts"] = TABLES["transcripts"].remove(newer)
-    monkeypatch.setattr(lake_module, "TABLES", MappingProxyType(older))
+    pretend_release(monkeypatch, older)
     before = Lake(config).replace(
         Replacement("transcripts", GOOD.drop_columns(["text_source"]), WHERE)
     )
@@ -254,7 +260,7 @@ def test_an_older_lake_gets_new_columns_and_tables(
 
 def test_a_lake_of_other_types_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = TABLES["transcripts"].set(3, pa.field("text", pa.int64()))
-    monkeypatch.setattr(lake_module, "TABLES", MappingProxyType({**TABLES, "transcripts": other}))
+    pretend_release(monkeypatch, {**TABLES, "transcripts": other})
     Lake(sqlite_config(tmp_path)).snapshot()
     monkeypatch.undo()
     with pytest.raises(LakeError, match=r"transcripts\.text is BIGINT.*VARCHAR"):
