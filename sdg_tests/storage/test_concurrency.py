@@ -16,7 +16,7 @@ from sdg_tests.storage import workers
 from sdg_tests.storage.conftest import sqlite_config
 from sdg_tests.storage.rows import replace_quarantine, replace_transcripts
 
-WRITERS, READERS, ROUNDS = 4, 2, 5
+WRITERS, READERS, ROUNDS = 4, 1, 5
 
 
 def test_four_processes_create_one_lake(config: LakeConfig) -> None:

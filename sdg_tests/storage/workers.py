@@ -40,7 +40,7 @@ def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
 def finish(*processes: BaseProcess) -> None:
     """Wait for all; each must have ended well."""
     for process in processes:
-        process.join(120)
+        process.join(400)
     assert [process.exitcode for process in processes] == [0] * len(processes)
 
 
