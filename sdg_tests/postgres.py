@@ -36,10 +36,8 @@ def run_server(binaries: Path) -> Iterator[str]:
     try:
         _run([binaries / "initdb", "-D", data, "-A", "trust", "-U", USER, "-E", "UTF8"], user)
         _run([*control, "-o", options, "start"], user)
-        try:
+        with _stop_after_us([*control, "-m", "immediate", "stop"], user):
             yield f"postgresql://{USER}@127.0.0.1:{port}"
-        finally:
-            _run([*control, "-m", "immediate", "stop"], user)
     finally:
         shutil.rmtree(folder)
 
@@ -49,6 +47,19 @@ def create_database(binaries: Path, server: str) -> str:
     name = f"test_{uuid.uuid4().hex}"
     _run([binaries / "psql", "-q", f"{server}/postgres", "-c", f"CREATE DATABASE {name}"], None)
     return f"{server}/{name}"
+
+
+@contextmanager
+def _stop_after_us(stop: list[str | Path], user: str | None) -> Iterator[None]:
+    """Run ``stop`` afterwards, also when this process is killed: its end of the pipe closes."""
+    leash = ["sh", "-c", 'cat; exec "$@"', "sh", *stop]
+    with subprocess.Popen(
+        leash, user=user, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as guard:
+        try:
+            yield
+        finally:
+            guard.communicate(timeout=120)
 
 
 def _run(command: list[str | Path], user: str | None) -> None:
