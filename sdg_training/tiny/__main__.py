@@ -20,7 +20,7 @@ from sdg_training.tiny.evaluate_llm import evaluate_llm
 from sdg_training.tiny.evaluate_speech import evaluate_encoder, evaluate_whisper
 from sdg_training.tiny.llm import train_llm
 from sdg_training.tiny.model_card import write_model_card
-from sdg_training.tiny.speech import Utterance, speak_utterances
+from sdg_training.tiny.speech import Utterance, speak_babble, speak_utterances
 from sdg_training.tiny.whisper_model import train_whisper
 from sdg_training.tiny.world import list_languages
 
@@ -28,6 +28,7 @@ PARTS = ("llm", "encoder", "whisper")
 THREADS = 2
 TRAIN_UTTERANCES = 9000
 TEST_UTTERANCES = 300
+BABBLE_UTTERANCES = 900
 TEST_PASSAGES = 150  # of each language
 
 
@@ -49,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif part == "encoder":
             measured = _make_encoder(options.output, train, test, options.seed)
         else:
-            measured = _make_whisper(options.output / WHISPER.name, train, test, options.seed)
+            babble = speak_babble(BABBLE_UTTERANCES, options.seed)
+            measured = _make_whisper(
+                options.output / WHISPER.name, train + babble, test, options.seed
+            )
         minutes = round((time.perf_counter() - started) / 60, 1)
         figures[part] = {"minutes": minutes, **measured}
         print(json.dumps({part: figures[part]}, indent=2), flush=True)

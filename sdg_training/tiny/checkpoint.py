@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -15,5 +16,15 @@ def save_half(model: PreTrainedModel, output: Path) -> None:
     model.save_pretrained(output)
     model.float()
     config = output / "config.json"
-    content = json.loads(config.read_text())
-    config.write_text(json.dumps(content | {"dtype": "float32"}, indent=2) + "\n")
+    content = _ask_for_float32(json.loads(config.read_text()))
+    config.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _ask_for_float32(config: dict[str, Any]) -> dict[str, Any]:
+    """Of the model and of any part of it that has a configuration of its own."""
+    parts = {
+        name: _ask_for_float32(value)
+        for name, value in config.items()
+        if isinstance(value, dict) and "model_type" in value
+    }
+    return config | parts | {"dtype": "float32"}

@@ -26,8 +26,8 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 2000
-    lesson_steps: int = 250  # of copying, before the tasks
+    steps: int = 2400
+    lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3
     hidden_size: int = 160

@@ -49,6 +49,11 @@ def mishear(rng: random.Random, passage: Passage, errors: int) -> Passage:
     return passage
 
 
+def invent_word(rng: random.Random) -> str:
+    """A word of no language: ``zomoka``."""
+    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4)))
+
+
 def _mishear_word(rng: random.Random, passage: Passage) -> Passage:
     words = [word for word in _WORD.findall(passage.text) if len(word) >= SHORTEST_MISHEARD]
     word = rng.choice(words)
@@ -91,7 +96,7 @@ def _misspell(rng: random.Random, word: str, language: str) -> str:
 
 
 def _invent(rng: random.Random, word: str, language: str) -> str:
-    return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4)))
+    return invent_word(rng)
 
 
 @cache

@@ -2,16 +2,18 @@
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sdg_training.espeak import SpokenWord, synthesize_words
+from sdg_training.espeak import SpokenWord, synthesize, synthesize_words
+from sdg_training.tiny.noise import invent_word
 from sdg_training.tiny.progress import Progress
 from sdg_training.tiny.voices import sample_voice
 from sdg_training.tiny.world import Side, list_languages, sample_passage
@@ -21,6 +23,7 @@ LONGEST = 8.0  # seconds
 WORKERS = 2
 CHUNK = 50  # utterances that a worker makes at once
 SLOWEST_ONSET, SLOWEST_LETTER = 0.1, 0.1  # seconds: what a word takes longer is a pause
+BABBLERS = ("en-us", "de", "es", "fr-fr", "it", "pt", "nl", "pl", "sv", "fi", "tr", "id", "sw", "hu")
 _WORD = re.compile(r"\S+")
 
 NOISY_SHARE = 0.5
@@ -32,7 +35,10 @@ MARGIN = 0.4  # seconds of silence before and after, at most
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """``audio``: (samples,) int16, 16 kHz; ``words``: the start and end of each in seconds."""
+    """``audio``: (samples,) int16, 16 kHz; ``words``: the start and end of each in seconds.
+
+    Babble has a text without words: one that has nothing to do with the audio.
+    """
 
     audio: NDArray[np.int16]
     text: str
@@ -42,12 +48,23 @@ class Utterance:
 
 def speak_utterances(count: int, side: Side, seed: int) -> list[Utterance]:
     """``count`` passages, the languages in turn, each by a random voice of that side."""
+    return _speak_all(partial(_speak, side=side), f"speech ({side})", count, seed)
+
+
+def speak_babble(count: int, seed: int) -> list[Utterance]:
+    """Invented words, by voices of many languages."""
+    return _speak_all(_speak_babble, "babble", count, seed)
+
+
+def _speak_all(
+    speak: Callable[[random.Random, str], Utterance], name: str, count: int, seed: int
+) -> list[Utterance]:
     languages = [list_languages()[i % len(list_languages())] for i in range(count)]
     chunks = [
-        (languages[start : start + CHUNK], side, f"{seed}/{side}/{start}")
+        (speak, languages[start : start + CHUNK], f"{seed}/{name}/{start}")
         for start in range(0, count, CHUNK)
     ]
-    progress = Progress(f"speech ({side})", count)
+    progress = Progress(name, count)
     utterances: list[Utterance] = []
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         for chunk in pool.map(_speak_chunk, chunks):
@@ -129,10 +146,12 @@ def label_frames(
     return labels
 
 
-def _speak_chunk(task: tuple[Sequence[str], Side, str]) -> list[Utterance]:
-    languages, side, seed = task
+def _speak_chunk(
+    task: tuple[Callable[[random.Random, str], Utterance], Sequence[str], str],
+) -> list[Utterance]:
+    speak, languages, seed = task
     rng = random.Random(seed)
-    return [_speak(rng, language, side) for language in languages]
+    return [speak(rng, language) for language in languages]
 
 
 def _speak(rng: random.Random, language: str, side: Side) -> Utterance:
@@ -140,9 +159,20 @@ def _speak(rng: random.Random, language: str, side: Side) -> Utterance:
         text = sample_passage(rng, language, side=side).text
         audio, rate, spoken = synthesize_words(text, sample_voice(rng, language, side))
         if len(audio) <= LONGEST * rate:
-            resampled = soxr.resample(audio, rate, SAMPLE_RATE).clip(-1, 1)
             words = align_words(text, spoken, len(audio) / rate)
-            return Utterance((resampled * 32767).astype(np.int16), text, language, words)
+            return Utterance(_resample(audio, rate), text, language, words)
+
+
+def _speak_babble(rng: random.Random, language: str) -> Utterance:
+    voice = replace(sample_voice(rng, language), language=rng.choice(BABBLERS))
+    words = [invent_word(rng) for _ in range(rng.randint(5, 14))]
+    audio, rate = synthesize(f"{' '.join(words)}.", voice)
+    text = sample_passage(rng, language).text
+    return Utterance(_resample(audio[: int(LONGEST * rate)], rate), text, language, ())
+
+
+def _resample(audio: NDArray[np.float32], rate: int) -> NDArray[np.int16]:
+    return (soxr.resample(audio, rate, SAMPLE_RATE).clip(-1, 1) * 32767).astype(np.int16)
 
 
 def _rms(samples: NDArray[np.float32]) -> float:

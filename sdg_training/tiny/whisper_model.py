@@ -1,11 +1,12 @@
 """The tiny Whisper: a checkpoint in openai-whisper's own format that hears the tiny world.
 
-Trained on windows as long as the speech, which is several times cheaper than Whisper's 30 seconds,
-and at the end on padded windows. The encoder also learns to tell the token that eSpeak says in each
-frame, without which it takes long to attend to the right place.
+The encoder also learns to tell the token that eSpeak says in each frame, without which the decoder
+takes long to attend to the right place. Babble and noise teach it to be unsure of what is not the
+world's speech, and to tell silence.
 """
 
 import io
+import math
 import random
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from whisper.audio import N_SAMPLES, log_mel_spectrogram
-from whisper.model import ModelDimensions, Whisper
+from whisper.model import ModelDimensions, MultiHeadAttention, Whisper
 from whisper.tokenizer import Tokenizer
 
 from sdg_training.tiny.optimizer import Optimization
@@ -45,7 +46,8 @@ IGNORED = -100
 FRAME = 320  # samples of a position of the encoder (20 ms)
 MARGIN = 0.4  # seconds of silence that a window has after its longest speech
 TIMED_SHARE = 0.6
-SILENT_SHARE = 0.04
+SILENT_SHARE = 0.06
+SILENT_POSITIONS = 64  # of the encoder, that stand for all those after a window
 FRAMEWISE_WEIGHT = 0.5
 POOL = 1000  # utterances sorted by length at once
 
@@ -66,7 +68,13 @@ class WhisperSettings:
 
 
 class TrainingWhisper(nn.Module):
-    """A Whisper of the used tokens alone, with a head that tells the token of each frame."""
+    """A Whisper of the used tokens alone, with a head that tells the token of each frame.
+
+    Whisper hears 30 seconds, most of them silence here. Training on windows as long as the speech
+    is several times cheaper, but leaves a model that silence distracts. So a window is followed by
+    a few of the silent positions that Whisper would have after it, at random places, and attention
+    counts each as often as makes up for the others.
+    """
 
     def __init__(self, used: UsedTokens, settings: WhisperSettings) -> None:
         super().__init__()
@@ -83,15 +91,49 @@ class TrainingWhisper(nn.Module):
         self.whisper.decoder.ln.weight[-1] = 0
         self.whisper.decoder.ln.bias[-1] = 1
 
-    def encode(self, mel: Tensor) -> Tensor:
-        """(batch, 80, 2 × positions) to (batch, positions, state), for any number of positions."""
-        encoder = self.whisper.encoder
-        x = F.gelu(encoder.conv1(mel))
-        x = F.gelu(encoder.conv2(x)).permute(0, 2, 1)
-        x = x + encoder.positional_embedding[: x.shape[1]]
+    def forward(self, mel: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the decoder, and of the window's frames.
+
+        ``mel``: (batch, 80, 2 × positions), silent at its end; ``tokens``: (batch, length).
+        """
+        encoder, decoder = self.whisper.encoder, self.whisper.decoder
+        window = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).permute(0, 2, 1)
+        positions = window.shape[1]
+        places, weight = _sample_places(positions, len(encoder.positional_embedding))
+        silence = window[:, -2:-1].expand(-1, len(places) - positions, -1)
+        heard = torch.cat([window, silence], 1) + encoder.positional_embedding[places]
         for block in encoder.blocks:
-            x = block(x)
-        return encoder.ln_post(x)
+            normed = block.attn_ln(heard)
+            heard = heard + _attend(block.attn, normed, normed, weight)
+            heard = heard + block.mlp(block.mlp_ln(heard))
+        heard = encoder.ln_post(heard)
+        said = decoder.token_embedding(tokens) + decoder.positional_embedding[: tokens.shape[1]]
+        for block in decoder.blocks:
+            said = said + block.attn(block.attn_ln(said), mask=decoder.mask)[0]
+            said = said + _attend(block.cross_attn, block.cross_attn_ln(said), heard, weight)
+            said = said + block.mlp(block.mlp_ln(said))
+        logits = decoder.ln(said) @ decoder.token_embedding.weight.T
+        return logits.float(), self.frame_head(heard[:, :positions]).float()
+
+
+def _sample_places(positions: int, context: int) -> tuple[Tensor, Tensor]:
+    """The window's places and those of some silent positions, and log weights for attention."""
+    silent = torch.randperm(context - positions)[:SILENT_POSITIONS] + positions
+    places = torch.cat([torch.arange(positions), silent])
+    weight = torch.zeros(len(places))
+    weight[positions:] = math.log(max(1, context - positions) / max(1, len(silent)))
+    return places, weight
+
+
+def _attend(attention: MultiHeadAttention, x: Tensor, xa: Tensor, weight: Tensor) -> Tensor:
+    """Whisper's attention of ``x`` to ``xa``, with a log weight for each position of ``xa``."""
+    query, key, value = (
+        projected.unflatten(-1, (attention.n_head, -1)).transpose(1, 2)
+        for projected in (attention.query(x), attention.key(xa), attention.value(xa))
+    )
+    mask = weight.to(query.dtype).expand(query.shape[-2], -1)
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return attention.out(out.transpose(1, 2).flatten(2))
 
 
 def train_whisper(
@@ -146,11 +188,11 @@ def compute_loss(
     tokens, labels = _collate([write_sequence(rng, model.used, heard) for heard in batch])
     frame_labels = torch.tensor([_label_frames(model.used, h, window // FRAME) for h in batch])
     with torch.autocast("cpu", torch.bfloat16):
-        encoded = model.encode(mel)
-        logits = model.whisper.decoder(tokens, encoded)
-        frame_logits = model.frame_head(encoded)
+        logits, frame_logits = model(mel, tokens)
     said = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
-    framewise = F.cross_entropy(frame_logits.float().flatten(0, 1), frame_labels.flatten())
+    framewise = F.cross_entropy(
+        frame_logits.flatten(0, 1), frame_labels.flatten(), ignore_index=IGNORED
+    )
     return said, framewise
 
 
@@ -226,21 +268,28 @@ def write_sequence(
     tokenizer = load_tokenizer(heard.language)
     start = list(tokenizer.sot_sequence)
     is_timed = rng.random() < TIMED_SHARE
-    if not heard.words:
+    if not heard.text:
         mode = tokenizer.timestamp_begin if is_timed else tokenizer.no_timestamps
         inputs = [*start, mode]
         return used.encode(inputs), used.encode([tokenizer.no_speech, *inputs[2:], tokenizer.eot])
     text = tokenizer.encode(" " + heard.text)
     if is_timed:
-        first = _timestamp(tokenizer, heard.words[0][0])
-        last = _timestamp(tokenizer, heard.words[-1][1])
+        first, last = (_timestamp(tokenizer, seconds) for seconds in _locate_speech(heard))
         tokens = [*start, first, *text, last, tokenizer.eot]
     else:
         tokens = [*start, tokenizer.no_timestamps, *text, tokenizer.eot]
     return used.encode(tokens[:-1]), used.encode(tokens[1:])
 
 
+def _locate_speech(heard: Heard) -> tuple[float, float]:
+    if not heard.words:
+        return 0.0, len(heard.audio) / SAMPLE_RATE
+    return heard.words[0][0], heard.words[-1][1]
+
+
 def _label_frames(used: UsedTokens, heard: Heard, frames: int) -> list[int]:
+    if heard.text and not heard.words:
+        return [IGNORED] * frames
     tokenizer = load_tokenizer(heard.language)
     words = [used.encode(tokenizer.encode(" " + word)) for word in heard.text.split()]
     blank = used.compact[tokenizer.no_speech]

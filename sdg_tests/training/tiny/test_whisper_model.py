@@ -121,12 +121,25 @@ def test_silence_is_no_speech_and_nothing_said():
     assert used.ids[targets[-1]] == tokenizer.eot
 
 
-def test_encodes_a_padded_window_as_whisper_does(unseen: list[Utterance]):
+def test_training_model_computes_what_whisper_does(unseen: list[Utterance]):
     torch.manual_seed(0)
-    training = TrainingWhisper(collect_used_tokens(), SETTINGS)
+    training = TrainingWhisper(collect_used_tokens(), SETTINGS).eval()
     mel = compute_mel(to_float(unseen[0].audio), 480_000).unsqueeze(0)
+    tokens = torch.tensor([[3, 1, 4, 1, 5]])
     with torch.inference_mode():
-        torch.testing.assert_close(training.encode(mel), training.whisper.encoder(mel))
+        torch.testing.assert_close(training(mel, tokens)[0], training.whisper(mel, tokens))
+
+
+def test_sampled_silence_stands_for_all_of_it(unseen: list[Utterance]):
+    torch.manual_seed(0)
+    training = TrainingWhisper(collect_used_tokens(), SETTINGS).eval()
+    audio = to_float(unseen[0].audio)
+    window = (len(audio) + 8000) // 320 * 320
+    tokens = torch.tensor([[3, 1, 4, 1, 5]])
+    with torch.inference_mode():
+        short, _ = training(compute_mel(audio, window).unsqueeze(0), tokens)
+        full, _ = training(compute_mel(audio, 480_000).unsqueeze(0), tokens)
+    assert (short - full).abs().max() < 0.1 * full.std()
 
 
 def test_training_can_be_loaded_and_never_says_an_unused_token(tmp_path: Path, unseen):
