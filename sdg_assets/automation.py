@@ -48,6 +48,7 @@ def landing_sensor(
         time.time(),
         landing.quiet_seconds,
         landing.max_partitions_per_tick,
+        _ingested(opened),
     )
     cursor = dump_cursor(decision.seen)
     if not decision.request:
@@ -131,6 +132,16 @@ def mixture_sensor(
 def _finished(workspace: Workspace) -> dict[Partition, datetime]:
     rows = workspace.lake.read("materializations", where={"stage": "training_examples"})
     return {Partition(r["corpus"], r["language"]): r["finished_at"] for r in rows.to_pylist()}
+
+
+def _ingested(workspace: Workspace) -> dict[str, float]:
+    """When the last ingestion of each partition began, in seconds since the epoch."""
+    rows = workspace.lake.read("materializations", where={"stage": "raw_audio"})
+    return {
+        str(Partition(row["corpus"], row["language"])): row["finished_at"].timestamp()
+        - row["seconds"]
+        for row in rows.to_pylist()
+    }
 
 
 flow_sensor = dg.AutomationConditionSensorDefinition(

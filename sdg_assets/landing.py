@@ -7,7 +7,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
 
 import fsspec
 
@@ -23,7 +26,7 @@ class LandedFile:
     path: str  # relative to the landing area: corpus/language/...
     size: int  # bytes
     stamp: str  # modification time or etag: changes when the file does
-    modified: float  # seconds since the epoch; 0 where the store does not tell
+    modified: float  # seconds since the epoch when it came or changed; 0: the store does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,18 @@ def list_files(url: str) -> list[LandedFile]:
             path=path.removeprefix(base),
             size=int(info.get("size") or 0),
             stamp=str(info.get("ETag") or info.get("mtime") or info.get("LastModified") or ""),
-            modified=float(info.get("mtime") or 0.0),
+            modified=_modified(info),
         )
         for path, info in sorted(fs.find(root, detail=True).items())
     ]
+
+
+def _modified(info: Mapping[str, Any]) -> float:
+    """A folder's ``created`` tells when a file came, though a copy may keep the time of the old."""
+    stored = info.get("LastModified")
+    if isinstance(stored, datetime):
+        return stored.timestamp()
+    return max(float(info.get("mtime") or 0.0), float(info.get("created") or 0.0))
 
 
 def group_files(files: Iterable[LandedFile]) -> tuple[list[LandedFolder], list[str]]:
@@ -115,8 +126,12 @@ def decide(
     now: float,
     quiet_seconds: float,
     limit: int,
+    ingested: Mapping[str, float] = MappingProxyType({}),
 ) -> Decision:
     """Which folders to request: changed since the last request, and whole.
+
+    A folder never seen before that was ingested since its files came (``ingested``: by partition,
+    when that began) is taken as requested: somebody did so without the sensor.
 
     A folder is whole when it has its marker, or when it has not changed for ``quiet_seconds``,
     by the files' own times and by what was seen at earlier ticks (a store may not tell times,
@@ -128,7 +143,10 @@ def decide(
     for folder in folders:
         key = str(folder.partition)
         before = seen.get(key)
-        if before is None or before.fingerprint != folder.fingerprint:
+        if before is None:
+            known = 0 < folder.modified < ingested.get(key, 0.0)
+            before = Seen(folder.fingerprint, now, requested=known)
+        if before.fingerprint != folder.fingerprint:
             before = Seen(folder.fingerprint, now, requested=False)
         if not before.requested:
             quiet = now - max(before.since, folder.modified) >= quiet_seconds

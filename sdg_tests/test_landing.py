@@ -1,6 +1,7 @@
 """Landing decisions: what is whole, what changed, what waits."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,8 @@ def test_files_are_listed_from_a_folder(tmp_path: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(b"1234")
     os.utime(target, (500, 500))
-    assert list_files(str(tmp_path)) == [LandedFile("talks/zh/会议 1.wav", 4, "500.0", 500.0)]
+    [file] = list_files(str(tmp_path))
+    assert (file.path, file.size, file.stamp) == ("talks/zh/会议 1.wav", 4, "500.0")
     assert list_files(str(tmp_path / "absent")) == []
 
 
@@ -114,3 +116,22 @@ def test_files_are_listed_from_a_folder(tmp_path: Path) -> None:
 def test_the_cursor_round_trips(entries: dict[str, tuple[str, float, bool]]) -> None:
     seen = {key: Seen(*value) for key, value in entries.items()}
     assert load_cursor(dump_cursor(seen)) == seen
+
+
+@pytest.mark.parametrize(("began", "requests"), [(999.0, 1), (1001.0, 0)])
+def test_what_somebody_ingested_already_is_not_requested(began: float, requests: int) -> None:
+    folders = folders_of(landed("t/en/a.wav", modified=1000.0))
+    decision = decide(folders, {}, 2000, quiet_seconds=0, limit=9, ingested={"t|en": began})
+    assert len(decision.request) == requests
+    later = folders_of(landed("t/en/a.wav", modified=1000.0), landed("t/en/b.wav", modified=3000.0))
+    again = decide(later, decision.seen, 4000, quiet_seconds=0, limit=9, ingested={"t|en": began})
+    assert len(again.request) == 1
+
+
+def test_a_copy_with_an_old_time_came_when_it_was_copied(tmp_path: Path) -> None:
+    before = time.time() - 1
+    file = tmp_path / "landing" / "t" / "en" / "a.wav"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"RIFF")
+    os.utime(file, (1e9, 1e9))
+    assert list_files(str(tmp_path / "landing"))[0].modified >= before

@@ -87,7 +87,7 @@ class PrintReporter:
 
 
 class PipesReporter(PrintReporter):
-    """Log lines, and messages ``{"progress": ...}`` and ``{"result": ...}``, to Dagster Pipes."""
+    """The same lines, also as log lines, and messages ``{"progress": ...}`` and ``{"result": ...}``, to Dagster Pipes."""
 
     def __init__(self, pipes: Any, interval: float = 5.0) -> None:
         super().__init__(interval)
@@ -98,6 +98,7 @@ class PipesReporter(PrintReporter):
         self._pipes.report_custom_message({"progress": progress.to_dict()})
 
     def log(self, message: str) -> None:
+        super().log(message)
         self._pipes.log.info(message)
 
     def finish(self, result: Mapping[str, Any]) -> None:

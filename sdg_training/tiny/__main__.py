@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import whisper
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from sdg_training.tiny import ENCODER, LLM, WEIGHTS, WHISPER
 from sdg_training.tiny.encoder import train_encoder
@@ -76,7 +76,9 @@ def _make_encoder(
     output: Path, train: Sequence[Utterance], test: Sequence[Utterance], seed: int
 ) -> dict[str, Any]:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(output / LLM.name)
-    model, extractor = train_encoder(output / ENCODER.name, tokenizer, train, seed)
+    llm = LlamaForCausalLM.from_pretrained(output / LLM.name)
+    embeddings = llm.get_input_embeddings().weight.detach()
+    model, extractor = train_encoder(output / ENCODER.name, tokenizer, embeddings, train, seed)
     return {
         "megabytes": _megabytes(output / ENCODER.name),
         "parameters": model.num_parameters(),

@@ -1,7 +1,8 @@
 """The tiny speech encoder: a FastConformer trained with CTC on the LM's own tokens.
 
-Its frames (12.5 a second) are then nearly the LM's tokens and blanks, which makes the work of a
-speech LM's adapter light. The pad token is the blank.
+A frame (12.5 a second) says the token whose embedding in the LM it comes nearest to; the pad token
+is the blank. That makes the work of a speech LM's adapter light: one linear map for all tokens, so
+that those it never met in training are mapped with the others.
 """
 
 import random
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
     ParakeetCTCConfig,
@@ -27,6 +28,7 @@ from sdg_training.tiny.progress import Progress
 from sdg_training.tiny.speech import SAMPLE_RATE, Heard, Utterance, augment, label_frames
 
 FRAME_SECONDS = 0.08
+SHARPNESS = 20.0  # logits between a typical token's embedding and the mean of all
 POOL = 1000  # utterances sorted by length at once
 
 
@@ -35,7 +37,6 @@ class EncoderSettings:
     steps: int = 1800
     batch_seconds: float = 100.0
     learning_rate: float = 2e-3
-    hidden_size: int = 144
     layers: int = 4
     heads: int = 4
     subsampling_channels: int = 32
@@ -45,14 +46,18 @@ class EncoderSettings:
 def train_encoder(
     output: Path,
     tokenizer: PreTrainedTokenizerFast,
+    embeddings: Tensor,
     utterances: Sequence[Utterance],
     seed: int,
     settings: EncoderSettings = EncoderSettings(),
 ) -> tuple[ParakeetForCTC, ParakeetFeatureExtractor]:
-    """Train and save model and feature extractor in the folder ``output``."""
+    """Train and save model and feature extractor in the folder ``output``.
+
+    ``embeddings``: (vocabulary, width) of the LM; the encoder is as wide.
+    """
     torch.manual_seed(seed)
     extractor = ParakeetFeatureExtractor()
-    model = build_encoder(tokenizer, settings)
+    model = build_encoder(tokenizer, embeddings, settings)
     optimization = Optimization(model, settings.learning_rate, settings.steps)
     rng = random.Random(seed)
     batches = iterate_batches(rng, utterances, settings.batch_seconds)
@@ -69,12 +74,15 @@ def train_encoder(
     return model, extractor
 
 
-def build_encoder(tokenizer: PreTrainedTokenizerFast, settings: EncoderSettings) -> ParakeetForCTC:
+def build_encoder(
+    tokenizer: PreTrainedTokenizerFast, embeddings: Tensor, settings: EncoderSettings
+) -> ParakeetForCTC:
+    width = embeddings.shape[1]
     config = ParakeetEncoderConfig(
-        hidden_size=settings.hidden_size,
+        hidden_size=width,
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
-        intermediate_size=4 * settings.hidden_size,
+        intermediate_size=4 * width,
         subsampling_conv_channels=settings.subsampling_channels,
         dropout=settings.dropout,
         activation_dropout=settings.dropout,
@@ -82,13 +90,24 @@ def build_encoder(tokenizer: PreTrainedTokenizerFast, settings: EncoderSettings)
         layerdrop=0.0,
         max_position_embeddings=1500,
     )
-    return ParakeetForCTC(
+    model = ParakeetForCTC(
         ParakeetCTCConfig(
-            vocab_size=len(tokenizer),
-            pad_token_id=tokenizer.pad_token_id,
-            encoder_config=config,
+            vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, encoder_config=config
         )
     )
+    _measure_distances(model.ctc_head, embeddings)
+    return model
+
+
+@torch.no_grad()
+def _measure_distances(head: nn.Conv1d, embeddings: Tensor) -> None:
+    """Let its logits fall with the square of a frame's distance to each embedding, for good."""
+    centred = embeddings - embeddings.mean(0)
+    points = centred / centred.pow(2).mean().sqrt()  # as large as what a layer norm gives
+    scale = SHARPNESS / points.shape[1]
+    head.weight.copy_(scale * points.unsqueeze(-1))
+    head.bias.copy_(-scale / 2 * points.pow(2).sum(1))
+    head.requires_grad_(False)
 
 
 def iterate_batches(

@@ -23,7 +23,22 @@ LONGEST = 8.0  # seconds
 WORKERS = 2
 CHUNK = 50  # utterances that a worker makes at once
 SLOWEST_ONSET, SLOWEST_LETTER = 0.1, 0.1  # seconds: what a word takes longer is a pause
-BABBLERS = ("en-us", "de", "es", "fr-fr", "it", "pt", "nl", "pl", "sv", "fi", "tr", "id", "sw", "hu")
+BABBLERS = (
+    "en-us",
+    "de",
+    "es",
+    "fr-fr",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "sv",
+    "fi",
+    "tr",
+    "id",
+    "sw",
+    "hu",
+)
 _WORD = re.compile(r"\S+")
 
 NOISY_SHARE = 0.5

@@ -142,9 +142,7 @@ def sample_judged(rng: random.Random, passage: Passage, side: Side) -> tuple[Que
     pair = rng.choice(passage.questions)
     if rng.random() < 0.5:
         return pair, True
-    kind = rng.choice(
-        ["this passage", "this passage", "another answer", "another question", "refusal"]
-    )
+    kind = rng.choice(WAYS_TO_BE_WRONG)
     if kind == "refusal":
         unanswerable = sample_unanswerable(rng, passage, side)
         wrong = rng.choice([pair.question, unanswerable.question])

@@ -72,11 +72,12 @@ def test_loads_as_a_bare_encoder(encoder):
 
 
 def test_training_can_be_loaded(tmp_path: Path, tokenizer, unseen):
-    settings = EncoderSettings(
-        steps=2, batch_seconds=20, hidden_size=32, layers=1, heads=2, subsampling_channels=8
-    )
-    model, _ = train_encoder(tmp_path, tokenizer, unseen, seed=0, settings=settings)
-    again, _ = train_encoder(tmp_path, tokenizer, unseen, seed=0, settings=settings)
+    settings = EncoderSettings(steps=2, batch_seconds=20, layers=1, heads=2, subsampling_channels=8)
+    embeddings = torch.randn(len(tokenizer), 32, generator=torch.Generator().manual_seed(0))
+    model, _ = train_encoder(tmp_path, tokenizer, embeddings, unseen, seed=0, settings=settings)
+    again, _ = train_encoder(tmp_path, tokenizer, embeddings, unseen, seed=0, settings=settings)
+    nearest = model.ctc_head(embeddings.unsqueeze(-1)).squeeze(-1).argmax(1)
+    assert nearest.tolist() == list(range(len(tokenizer)))
     torch.testing.assert_close(model.state_dict(), again.state_dict())
     loaded = ParakeetForCTC.from_pretrained(tmp_path)
     torch.testing.assert_close(model.state_dict(), loaded.state_dict())

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from sdg_training.tiny import LLM
-from sdg_training.tiny.llm import tokenize
+from sdg_training.tiny.llm import IGNORED, tokenize
 from sdg_training.tiny.tasks import sample_any_example
 from sdg_training.tiny.tokenizer import EOS, PAD, SPECIAL
 
@@ -49,10 +49,13 @@ def test_training_examples_are_the_chat_or_its_stretched_context():
     for _ in range(300):
         example = sample_any_example(rng)
         tokenized = tokenize(rng, example, TOKENIZER)
-        prompt = tokenized.tokens[: tokenized.prompt_length]
+        length = next(i for i, label in enumerate(tokenized.labels) if label != IGNORED)
+        prompt = tokenized.tokens[:length]
         frames = prompt[tokenized.noisy]
         assert tokenized.tokens[-1] == TOKENIZER.eos_token_id
-        assert TOKENIZER.decode(tokenized.tokens[tokenized.prompt_length : -1]) == example.answer
+        answers = [label for label in tokenized.labels if label != IGNORED]
+        wanted = [example.answer, *(answer for _, answer in example.more)]
+        assert TOKENIZER.decode(answers) == "".join(answer + EOS for answer in wanted)
         rest = prompt[: tokenized.noisy.start] + prompt[tokenized.noisy.stop :]
         chat = TOKENIZER.apply_chat_template(
             list(example.messages), tokenize=False, add_generation_prompt=True

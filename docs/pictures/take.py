@@ -1,0 +1,138 @@
+"""Take the pictures of the web UI that the README shows, of whatever `SDG_HOME` holds.
+
+After `make demo`, with Chromium and its driver installed:
+
+    .venv/bin/python docs/pictures/take.py
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.support import expected_conditions as expected
+from selenium.webdriver.support.ui import WebDriverWait
+
+HERE = Path(__file__).parent
+SIZE = (1600, 1000)
+SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
+PAGES = {
+    "asset-graph": "asset-groups",
+    "partitions": "assets/training_examples?view=partitions",
+    "asset": "assets/generated_qa?view=overview",
+    "scores": "assets/rouge_l_scores?view=overview",
+    "runs": "runs",
+}
+# What opens on a page: the text of the entry, and of the button in its row.
+DIALOGS = {
+    "table": ("assets/generated_qa?view=overview", "preview"),
+    "plot": ("assets/rouge_l_scores?view=overview", "plot"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=HERE, help="default: %(default)s")
+    output = parser.parse_args().output
+    output.mkdir(parents=True, exist_ok=True)
+    with running_server() as url, headless_browser() as browser:
+        for name, page in PAGES.items():
+            browser.get(f"{url}/{page}")
+            settle(browser)
+            if name == "asset-graph":
+                expand_groups(browser)
+            save(browser, output / f"{name}.png")
+        for name, (page, label) in DIALOGS.items():
+            browser.get(f"{url}/{page}")
+            settle(browser)
+            open_dialog(browser, label)
+            save(browser, output / f"{name}.png")
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """`sdg dev` on a free port; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    sdg = Path(sys.executable).with_name("sdg")
+    process = subprocess.Popen([sdg, "dev", "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        wait_for_server(f"{url}/server_info", seconds=120)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for_server(url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(f"nothing answers at {url}")
+
+
+@contextmanager
+def headless_browser() -> Iterator[WebDriver]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in (
+        "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--window-size={SIZE[0]},{SIZE[1]}", *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ):  # fmt: skip
+        options.add_argument(flag)
+    driver = webdriver.ChromeService(shutil.which("chromedriver"))
+    browser = webdriver.Chrome(options, driver)
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+def settle(browser: WebDriver) -> None:
+    wait = WebDriverWait(browser, 60)
+    wait.until(expected.presence_of_element_located((By.CSS_SELECTOR, "#root *")))
+    time.sleep(SETTLE_SECONDS)
+
+
+def expand_groups(browser: WebDriver) -> None:
+    keys = ActionChains(browser)
+    keys.key_down(Keys.ALT).send_keys("e").key_up(Keys.ALT).perform()
+    time.sleep(SETTLE_SECONDS)
+
+
+def open_dialog(browser: WebDriver, label: str) -> None:
+    """Press the button beside the metadata entry ``label``."""
+    row = f"//tr[.//*[normalize-space(text())='{label}']]"
+    button = WebDriverWait(browser, 30).until(
+        expected.presence_of_element_located((By.XPATH, f"{row}//*[self::button or self::a]"))
+    )
+    browser.execute_script("arguments[0].click()", button)
+    time.sleep(SETTLE_SECONDS)
+
+
+def save(browser: WebDriver, path: Path) -> None:
+    browser.save_screenshot(str(path))
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
