@@ -87,7 +87,7 @@ class PrintReporter:
 
 
 class PipesReporter(PrintReporter):
-    """The same lines, also as log lines, and messages ``{"progress": ...}`` and ``{"result": ...}``, to Dagster Pipes."""
+    """The same lines, also to Dagster Pipes, with ``{"progress": ...}`` and ``{"result": ...}``."""
 
     def __init__(self, pipes: Any, interval: float = 5.0) -> None:
         super().__init__(interval)

@@ -16,7 +16,9 @@ from sdg_assets.storage.lake import Lake
 
 BLOB_TABLES = ("raw_audio", "synthesized_speech", "training_examples")
 GRACE = timedelta(days=1)  # a run under way has written blobs that no row names yet
-_OURS = re.compile(r"/[0-9a-f]{32}\.tar$|\.tmp$")  # only what `BlobStore` itself has written
+_CHECKPOINT = re.compile(r"^(checkpoints/[^/]+/[^/]+/[0-9a-f]{12})/")
+# Only what this project has written: shards, files half written, and what is in a checkpoint.
+_OURS = re.compile(rf"/[0-9a-f]{{32}}\.tar$|\.tmp$|{_CHECKPOINT.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,30 @@ def _find_garbage(
 ) -> tuple[StoredBlob, ...]:
     # Listed before the rows are read: a shard that is written and named in between is safe.
     stored = [blob for blob in blobs.find() if _OURS.search(blob.key)]
+    named = set(lake.query(_LEDGER_SHARDS).column(0).to_pylist())
+    columns = {**dict.fromkeys(BLOB_TABLES, "shard"), "trained_checkpoints": "uri"}
+    for table, column in columns.items():
+        named |= _list_named(lake, table, column, pinned, since)
+    return tuple(b for b in stored if _unit(b.key) not in named and b.modified < safe_before)
+
+
+def _unit(key: str) -> str:
+    """What a row names: a shard by its key, the files of a checkpoint by their folder."""
+    checkpoint = _CHECKPOINT.match(key)
+    return checkpoint[1] if checkpoint else key
+
+
+def _list_named(
+    lake: Lake, table: str, column: str, pinned: Collection[int], since: int
+) -> set[str]:
+    """The blobs named by any row of the pinned versions, and of all from ``since`` on."""
     newest = lake.snapshot()
-    named = _list_shards(lake, _LEDGER_SHARDS)
-    for table in BLOB_TABLES:
-        named |= _list_shards(lake, _NEW_SHARDS.format(table=table, since=since, newest=newest))
-        for version in (*pinned, since):
-            rows = lake.read(table, columns=["shard"], version=version)
-            named |= set(rows.column(0).unique().to_pylist())
-    return tuple(b for b in stored if b.key not in named and b.modified < safe_before)
+    brought = _BROUGHT.format(table=table, column=column, since=since, newest=newest)
+    named = set(lake.query(brought).column(0).to_pylist())
+    for version in (*pinned, since):
+        rows = lake.read(table, columns=[column], version=version)
+        named |= set(rows.column(0).unique().to_pylist())
+    return named
 
 
 # Answers are canonical JSON, so this finds the key at any depth.
@@ -146,11 +164,7 @@ _LEDGER_SHARDS = """
 """
 
 # All rows that any version from ``since`` on has brought, also those that are gone again.
-_NEW_SHARDS = """
-    SELECT DISTINCT shard
+_BROUGHT = """
+    SELECT DISTINCT {column}
     FROM ducklake_table_insertions('lake', 'main', '{table}', {since}, {newest})
 """
-
-
-def _list_shards(lake: Lake, sql: str) -> set[str]:
-    return set(lake.query(sql).column(0).to_pylist())

@@ -161,6 +161,22 @@ def test_what_comes_into_use_after_the_plan_stays(sqlite_lake: Lake, blobs: Blob
     assert sqlite_lake.read("transcripts", version=trained_on).column("text").to_pylist() == ["old"]
 
 
+def test_checkpoints_stay_whole_until_no_version_names_them(
+    sqlite_lake: Lake, blobs: BlobStore, tmp_path: Path
+) -> None:
+    (tmp_path / "weights").write_bytes(b"weights")
+    old, new = (f"checkpoints/c/en/{digit * 12}" for digit in "ab")
+    for uri in (old, new):
+        blobs.put_folder(uri, tmp_path)
+        where = {"corpus": "c", "language": "en"}
+        rows = make_rows("trained_checkpoints", [{**where, "uri": uri}])
+        sqlite_lake.replace(Replacement("trained_checkpoints", rows, where))
+    kept = {key for key in keys(blobs) if key.startswith(new)}
+    assert plan_gc(sqlite_lake, blobs, (), now() - timedelta(hours=1), NO_GRACE).blobs == ()
+    collect(sqlite_lake, blobs)
+    assert keys(blobs) == kept
+
+
 def test_only_what_the_store_itself_wrote_is_touched(sqlite_lake: Lake, blobs: BlobStore) -> None:
     folder = Path(blobs.url, "checkpoints")
     folder.mkdir(parents=True)

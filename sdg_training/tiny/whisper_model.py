@@ -54,7 +54,7 @@ POOL = 1000  # utterances sorted by length at once
 
 @dataclass(frozen=True, slots=True)
 class WhisperSettings:
-    steps: int = 4000
+    steps: int = 3000
     padded_steps: int = 60
     batch: int = 16
     padded_batch: int = 12
@@ -193,7 +193,7 @@ def compute_loss(
     framewise = F.cross_entropy(
         frame_logits.flatten(0, 1), frame_labels.flatten(), ignore_index=IGNORED
     )
-    return said, framewise
+    return said, framewise.nan_to_num()  # a batch of babble has no label
 
 
 def compute_mel(audio: NDArray[np.float32], window: int) -> Tensor:
