@@ -1,13 +1,21 @@
 """The demo as a user runs it, and the figures that it must show."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from sdg_assets.commands.demo import METHODS
 from sdg_assets.trace import trace
 from sdg_assets.workspace import Workspace, open_workspace
 from sdg_tests.processes import run_sdg
+
+TAKE_PICTURES = Path(__file__).parents[1] / "docs" / "pictures" / "take.py"
 
 Scores = dict[tuple[str, str], dict[str, float]]
 
@@ -77,3 +85,15 @@ def test_a_training_example_names_its_checkpoints(demo: Workspace) -> None:
     stages = [step.stage for step in trace(demo.lake, f"demo-unlabelled/es/{row['example_id']}")]
     assert "pseudo_labels" in stages
     assert stages.count("trained_checkpoints") == 2  # its own method's, and the mixture's
+
+
+@pytest.mark.skipif(not shutil.which("chromedriver"), reason="no Chromium with its driver here")
+def test_the_web_ui_shows_it(demo: Workspace, tmp_path: Path) -> None:
+    """The script that takes the README's pictures: it fails where a page lacks what is pictured."""
+    subprocess.run(
+        [sys.executable, str(TAKE_PICTURES), "--output", str(tmp_path)],
+        env={**os.environ, "SDG_HOME": str(demo.home)}, check=True, timeout=600,
+    )  # fmt: skip
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert {"asset-graph", "partitions", "plot", "table"} <= {path.stem for path in pictures}
+    assert all(np.ptp(imread(path)[..., :3]) > 0.5 for path in pictures)  # none is blank

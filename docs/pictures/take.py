@@ -28,12 +28,13 @@ from selenium.webdriver.support.ui import WebDriverWait
 HERE = Path(__file__).parent
 SIZE = (1600, 1000)
 SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
+# The page, and a word that is only there when it shows what it should.
 PAGES = {
-    "asset-graph": "asset-groups",
-    "partitions": "assets/training_examples?view=partitions",
-    "asset": "assets/generated_qa?view=overview",
-    "scores": "assets/rouge_l_scores?view=overview",
-    "runs": "runs",
+    "asset-graph": ("asset-groups", "rouge_l_scores"),
+    "partitions": ("assets/training_examples?view=partitions", "demo-unlabelled"),
+    "asset": ("assets/generated_qa?view=overview", "contexts_with_pairs"),
+    "scores": ("assets/rouge_l_scores?view=overview", "rouge_l_audio_removed"),
+    "runs": ("runs", "demo-train-mixture"),
 }
 # What opens on a page: the text of the entry, and of the button in its row.
 DIALOGS = {
@@ -48,11 +49,13 @@ def main() -> None:
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
     with running_server() as url, headless_browser() as browser:
-        for name, page in PAGES.items():
+        for name, (page, word) in PAGES.items():
             browser.get(f"{url}/{page}")
             settle(browser)
             if name == "asset-graph":
                 expand_groups(browser)
+            if word not in browser.page_source:
+                raise LookupError(f"{url}/{page} does not say {word!r}")
             save(browser, output / f"{name}.png")
         for name, (page, label) in DIALOGS.items():
             browser.get(f"{url}/{page}")

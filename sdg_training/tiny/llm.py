@@ -26,7 +26,7 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 2400
+    steps: int = 3600
     lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3
