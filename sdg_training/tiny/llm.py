@@ -26,7 +26,7 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 3600
+    steps: int = 4200
     lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3
@@ -144,7 +144,7 @@ def stretch(rng: random.Random, tokens: Sequence[int], blank: int) -> list[int]:
 
 def compute_loss(model: LlamaForCausalLM, batch: Sequence[TokenizedExample], pad: int) -> Tensor:
     """Mean cross-entropy of the answers' tokens; an example weighs as the root of its length."""
-    tokens, mask, labels = _collate(batch, pad)
+    tokens, labels = _collate(batch, pad)
     embeddings = model.get_input_embeddings()(tokens)  # (batch, length, hidden)
     noise = torch.zeros_like(tokens, dtype=embeddings.dtype)
     for row, example in enumerate(batch):
@@ -152,7 +152,7 @@ def compute_loss(model: LlamaForCausalLM, batch: Sequence[TokenizedExample], pad
     size = embeddings.detach().pow(2).mean().sqrt()
     embeddings = embeddings + noise.unsqueeze(-1) * size * torch.randn_like(embeddings)
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.model(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
+        hidden = model.model(inputs_embeds=embeddings).last_hidden_state
         wanted = labels[:, 1:] != IGNORED
         logits = model.lm_head(hidden[:, :-1][wanted])
     targets = labels[:, 1:][wanted]
@@ -171,14 +171,13 @@ def _chunk(pool: Sequence[TokenizedExample], batch_tokens: int) -> Iterator[list
     yield batch
 
 
-def _collate(batch: Sequence[TokenizedExample], pad: int) -> tuple[Tensor, Tensor, Tensor]:
+def _collate(batch: Sequence[TokenizedExample], pad: int) -> tuple[Tensor, Tensor]:
+    """Padded on the right, where nothing that counts can attend to it: no mask is needed."""
     length = max(len(example.tokens) for example in batch)
     tokens = torch.full((len(batch), length), pad)
-    mask = torch.zeros((len(batch), length), dtype=torch.long)
     labels = torch.full((len(batch), length), IGNORED)
     for row, example in enumerate(batch):
         end = len(example.tokens)
         tokens[row, :end] = torch.tensor(example.tokens)
-        mask[row, :end] = 1
         labels[row, :end] = torch.tensor(example.labels)
-    return tokens, mask, labels
+    return tokens, labels

@@ -171,7 +171,7 @@ def _speak_chunk(
 
 def _speak(rng: random.Random, language: str, side: Side) -> Utterance:
     while True:
-        text = sample_passage(rng, language, side=side).text
+        text = sample_passage(rng, language, side=side, confusing=True).text
         audio, rate, spoken = synthesize_words(text, sample_voice(rng, language, side))
         if len(audio) <= LONGEST * rate:
             words = align_words(text, spoken, len(audio) / rate)
@@ -182,7 +182,7 @@ def _speak_babble(rng: random.Random, language: str) -> Utterance:
     voice = replace(sample_voice(rng, language), language=rng.choice(BABBLERS))
     words = [invent_word(rng) for _ in range(rng.randint(5, 14))]
     audio, rate = synthesize(f"{' '.join(words)}.", voice)
-    text = sample_passage(rng, language).text
+    text = sample_passage(rng, language, confusing=True).text
     return Utterance(_resample(audio[: int(LONGEST * rate)], rate), text, language, ())
 
 

@@ -25,6 +25,7 @@ Side = Literal["train", "test"]
 
 TEST_SHARE = 0.1  # of all sentences
 THREE_FACTS_SHARE = 0.2  # of all passages
+ONCE = "goods"  # the slot that confuses the tiny LM: a red hat and a blue coat become a blue hat
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,13 @@ def sample_passage(
     language: str,
     domains: Sequence[str] | None = None,
     side: Side = "train",
+    *,
+    confusing: bool = False,
 ) -> Passage:
     """Draw a passage; the same ``rng`` state gives the same passage.
+
+    Args:
+        confusing: several facts may be about goods, which is no matter where it is only spoken.
 
     Raises:
         ValueError: the world does not know the language or a domain.
@@ -120,7 +126,7 @@ def sample_passage(
     domain = rng.choice(_check_domains(table, domains))
     count = 3 if rng.random() < THREE_FACTS_SHARE else 2
     facts: list[_Fact] = []
-    for template in rng.sample(table.domains[domain], count):
+    for template in _choose_templates(rng, table.domains[domain], count, confusing):
         used = frozenset().union(*(fact.phrases for fact in facts))
         facts.append(_sample_fact(rng, table, template, side, used))
     return Passage(
@@ -154,6 +160,20 @@ def _check_domains(table: Language, domains: Sequence[str] | None) -> tuple[str,
             f"no domain {unknown} in {table.name!r}; it has: {', '.join(table.domains)}"
         )
     return tuple(domains)
+
+
+def _choose_templates(
+    rng: random.Random, templates: Sequence[FactTemplate], count: int, confusing: bool
+) -> list[FactTemplate]:
+    """``count`` different ones, or one less where too many would be about the same."""
+    while True:
+        chosen = rng.sample(templates, count)
+        once = [template for template in chosen if ONCE in map(_kind, template.slots)]
+        if confusing or len(once) <= 1:
+            return chosen
+        fewer = [template for template in chosen if template not in once[1:]]
+        if len(fewer) > 1:
+            return fewer
 
 
 def _sample_fact(
