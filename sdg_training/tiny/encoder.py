@@ -1,8 +1,9 @@
 """The tiny speech encoder: a FastConformer trained with CTC on the LM's own tokens.
 
-A frame (12.5 a second) says the token whose embedding in the LM it comes nearest to; the pad token
-is the blank. That makes the work of a speech LM's adapter light: one linear map for all tokens, so
-that those it never met in training are mapped with the others.
+A frame (12.5 a second) tells its token twice: to the CTC head, and by pointing where the LM's
+embedding of that token points. That makes the work of a speech LM's adapter light: one linear map
+for all tokens, so that those it never met in training are mapped with the others. The pad token is
+the blank.
 """
 
 import random
@@ -28,7 +29,7 @@ from sdg_training.tiny.progress import Progress
 from sdg_training.tiny.speech import SAMPLE_RATE, Heard, Utterance, augment, label_frames
 
 FRAME_SECONDS = 0.08
-SHARPNESS = 20.0  # logits between a typical token's embedding and the mean of all
+SHARPNESS = 20.0  # at first: the logit of a frame that is just a typical token's embedding
 POOL = 1000  # utterances sorted by length at once
 
 
@@ -57,17 +58,23 @@ def train_encoder(
     """
     torch.manual_seed(seed)
     extractor = ParakeetFeatureExtractor()
-    model = build_encoder(tokenizer, embeddings, settings)
-    optimization = Optimization(model, settings.learning_rate, settings.steps)
+    model = build_encoder(tokenizer, embeddings.shape[1], settings)
+    pointing = PointingHead(embeddings)
+    optimization = Optimization(
+        nn.ModuleDict({"model": model, "pointing_head": pointing}),
+        settings.learning_rate,
+        settings.steps,
+    )
     rng = random.Random(seed)
     batches = iterate_batches(rng, utterances, settings.batch_seconds)
     progress = Progress("encoder", settings.steps)
     model.train()
     for step in range(1, settings.steps + 1):
         batch = next(batches)
-        loss = compute_loss(model, extractor, tokenizer, [augment(rng, u) for u in batch])
-        optimization.step(loss)
-        progress.report(step, loss=loss.item())
+        heard = [augment(rng, utterance) for utterance in batch]
+        said, pointed = compute_loss(model, pointing, extractor, tokenizer, heard)
+        optimization.step(said + pointed)
+        progress.report(step, loss=said.item(), pointed=pointed.item())
     model.eval()
     save_half(model, output)
     extractor.save_pretrained(output)
@@ -75,9 +82,8 @@ def train_encoder(
 
 
 def build_encoder(
-    tokenizer: PreTrainedTokenizerFast, embeddings: Tensor, settings: EncoderSettings
+    tokenizer: PreTrainedTokenizerFast, width: int, settings: EncoderSettings
 ) -> ParakeetForCTC:
-    width = embeddings.shape[1]
     config = ParakeetEncoderConfig(
         hidden_size=width,
         num_hidden_layers=settings.layers,
@@ -90,24 +96,27 @@ def build_encoder(
         layerdrop=0.0,
         max_position_embeddings=1500,
     )
-    model = ParakeetForCTC(
+    return ParakeetForCTC(
         ParakeetCTCConfig(
             vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, encoder_config=config
         )
     )
-    _measure_distances(model.ctc_head, embeddings)
-    return model
 
 
-@torch.no_grad()
-def _measure_distances(head: nn.Conv1d, embeddings: Tensor) -> None:
-    """Let its logits fall with the square of a frame's distance to each embedding, for good."""
-    centred = embeddings - embeddings.mean(0)
-    points = centred / centred.pow(2).mean().sqrt()  # as large as what a layer norm gives
-    scale = SHARPNESS / points.shape[1]
-    head.weight.copy_(scale * points.unsqueeze(-1))
-    head.bias.copy_(-scale / 2 * points.pow(2).sum(1))
-    head.requires_grad_(False)
+class PointingHead(nn.Module):
+    """Logits of each token by how far a frame points to its embedding; only for training."""
+
+    def __init__(self, embeddings: Tensor) -> None:
+        super().__init__()
+        centred = embeddings - embeddings.mean(0)
+        points = centred / centred.pow(2).mean().sqrt()  # as large as what a layer norm gives
+        self.register_buffer("points", points)
+        self.scale = nn.Parameter(torch.tensor(SHARPNESS / points.shape[1]))
+        self.bias = nn.Parameter(-SHARPNESS / 2 * points.pow(2).mean(1))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(batch, frames, width) to (batch, frames, vocabulary)"""
+        return self.scale * (frames @ self.points.T) + self.bias
 
 
 def iterate_batches(
@@ -126,13 +135,15 @@ def iterate_batches(
 
 def compute_loss(
     model: ParakeetForCTC,
+    pointing: PointingHead,
     extractor: ParakeetFeatureExtractor,
     tokenizer: PreTrainedTokenizerFast,
     batch: Sequence[Heard],
-) -> Tensor:
-    """CTC loss per token, and cross-entropy per frame of what eSpeak says in it.
+) -> tuple[Tensor, Tensor]:
+    """Of the CTC head: CTC loss per token and cross-entropy per frame of what eSpeak says in it.
 
-    CTC alone takes several times as long to find the alignment that eSpeak knows.
+    Of the pointing head: the latter. CTC alone takes several times as long to find the alignment
+    that eSpeak knows.
     """
     audio = [heard.audio for heard in batch]
     inputs = extractor(audio, sampling_rate=SAMPLE_RATE, return_tensors="pt")
@@ -140,15 +151,16 @@ def compute_loss(
     with torch.autocast("cpu", torch.bfloat16):
         encoded = model.encoder(**inputs)
         logits = model.ctc_head(encoded.last_hidden_state)
+        pointed = pointing(encoded.last_hidden_state)
     log_probs = logits.float().log_softmax(-1)  # (batch, frames, vocabulary)
     lengths = encoded.attention_mask.sum(-1)
-    targets = [[token for word in words for token in word] for words in tokens]
+    said = [[token for word in words for token in word] for words in tokens]
     blank = tokenizer.pad_token_id
     ctc = F.ctc_loss(
         log_probs.transpose(0, 1),
-        torch.tensor([token for target in targets for token in target]),
+        torch.tensor([token for sentence in said for token in sentence]),
         lengths,
-        torch.tensor([len(target) for target in targets]),
+        torch.tensor([len(sentence) for sentence in said]),
         blank=blank,
         zero_infinity=True,
     )
@@ -156,8 +168,9 @@ def compute_loss(
         label_frames(heard.words, words, log_probs.shape[1], FRAME_SECONDS, blank)
         for heard, words in zip(batch, tokens, strict=True)
     ]
-    framewise = F.nll_loss(log_probs.flatten(0, 1), torch.tensor(labels).flatten())
-    return ctc + framewise
+    targets = torch.tensor(labels).flatten()
+    framewise = F.nll_loss(log_probs.flatten(0, 1), targets)
+    return ctc + framewise, F.cross_entropy(pointed.float().flatten(0, 1), targets)
 
 
 def _tokenize_words(tokenizer: PreTrainedTokenizerFast, text: str) -> list[list[int]]:

@@ -26,7 +26,7 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 4200
+    steps: int = 3600
     lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3
@@ -108,8 +108,8 @@ def tokenize(
     """The tokens of the chat, where a context may become a sequence like that of a CTC encoder.
 
     The encoder of a speech LM gives a frame every 80 ms: a token, the same again, or a blank. An LM
-    that has seen contexts stretched in this way, the pad token (whose embedding is zero) for the
-    blank, understands such frames once an adapter maps them to its embeddings.
+    that has seen contexts stretched in this way, the pad token for the blank, understands such
+    frames once an adapter maps them to its embeddings.
     """
     chat = tokenizer.apply_chat_template(
         list(example.messages), add_generation_prompt=True, tokenize=False
