@@ -174,7 +174,9 @@ def _tell(context: Any, progress: Progress) -> None:
 
 def _launch(context: Any, command: Sequence[str]) -> None:
     """Through Dagster Pipes: log lines arrive in the event log while the command runs."""
-    dg.PipesSubprocessClient().run(context=context, command=list(command))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        dg.PipesSubprocessClient().run(context=context, command=list(command))
 
 
 def _plain_asset(stage: Stage) -> dg.AssetsDefinition:
