@@ -62,7 +62,7 @@ def _describe(part: str, measured: Mapping[str, Any]) -> str:
             "",
             f"| figure | {' | '.join(languages)} |",
             f"|---|{'---|' * len(languages)}",
-            *(f"| {' | '.join(row)} |" for row in rows),
+            *rows,
             "",
         ]
     )
