@@ -76,8 +76,8 @@ def _make_encoder(
     output: Path, train: Sequence[Utterance], test: Sequence[Utterance], seed: int
 ) -> dict[str, Any]:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(output / LLM.name)
-    llm = LlamaForCausalLM.from_pretrained(output / LLM.name)
-    embeddings = llm.get_input_embeddings().weight.detach()
+    llm: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(output / LLM.name)
+    embeddings = llm.model.embed_tokens.weight.detach()
     model, extractor = train_encoder(output / ENCODER.name, tokenizer, embeddings, train, seed)
     return {
         "megabytes": _megabytes(output / ENCODER.name),

@@ -106,6 +106,8 @@ def build_encoder(
 class PointingHead(nn.Module):
     """Logits of each token by how far a frame points to its embedding; only for training."""
 
+    points: Tensor
+
     def __init__(self, embeddings: Tensor) -> None:
         super().__init__()
         centred = embeddings - embeddings.mean(0)
