@@ -53,13 +53,13 @@ def test_generation_stops_by_itself(llm, tokenizer):
 
 
 def test_takes_embeddings_in_place_of_the_context(llm, tokenizer):
-    """As a speech LM's frames: tokens repeated, with blanks (whose embedding is zero) between."""
+    """As a speech LM's frames: tokens repeated, with blanks between."""
     context = " ivan met marcus on the farm howard is flying to dublin on thursday"
     rng = random.Random(0)
     tokens = [
         *tokenizer.encode("<s><|user|>"),
         *stretch(rng, tokenizer.encode(context), tokenizer.pad_token_id),
-        *tokenizer.encode("\nWho is flying to Dublin?<|assistant|>"),
+        *tokenizer.encode("\nWhere is Howard flying on Thursday?<|assistant|>"),
     ]
     embeddings = llm.get_input_embeddings()(torch.tensor([tokens]))
     reply = llm.generate(
@@ -68,7 +68,7 @@ def test_takes_embeddings_in_place_of_the_context(llm, tokenizer):
         do_sample=False,
         max_new_tokens=10,
     )
-    assert tokenizer.decode(reply[0], skip_special_tokens=True) == "Howard"
+    assert tokenizer.decode(reply[0], skip_special_tokens=True) == "to Dublin"
 
 
 def test_repeats_with_casing_what_was_said_without(llm, tokenizer):
