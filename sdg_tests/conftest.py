@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sdg_tests import postgres
-from sdg_training import tiny
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -60,11 +59,3 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"a tiny disk cannot be mounted here: {mounted.stderr.decode().strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture(scope="session")
-def tiny_models() -> None:
-    """The embedded tiny models; a test that asks for them is skipped where they are not made."""
-    missing = [path.name for path in (tiny.WHISPER, tiny.LLM, tiny.ENCODER) if not path.exists()]
-    if missing:
-        pytest.skip(f"no tiny {', '.join(missing)}: make them with `python -m sdg_training.tiny`")

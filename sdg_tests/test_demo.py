@@ -21,7 +21,7 @@ Scores = dict[tuple[str, str], dict[str, float]]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, tiny_models: None) -> Workspace:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     home: Path = tmp_path_factory.mktemp("demo") / "home"
     ended = run_sdg(home, "demo", timeout=2400)
     assert ended.returncode == 0, ended.stdout[-4000:]
@@ -66,23 +66,22 @@ def test_the_mixture_is_at_least_as_good(scores: Scores, eval_set: str, method: 
     assert scores["mixture", eval_set]["trained"] >= scores[method, eval_set]["trained"]
 
 
+def stages_of_first_example(demo: Workspace, corpus: str, language: str, split: str) -> list[str]:
+    where = {"corpus": corpus, "language": language, "split": split}
+    examples = demo.lake.read("training_examples", where=where, order_by=["example_id"])
+    first = examples.column("example_id")[0].as_py()
+    return [step.stage for step in trace(demo.lake, f"{corpus}/{language}/{first}")]
+
+
 def test_a_sample_is_traced_from_its_wav_to_its_scores(demo: Workspace) -> None:
-    row = demo.lake.query(
-        "SELECT example_id FROM training_examples WHERE corpus = 'demo-labelled'"
-        " AND split = 'test' AND language = 'de' ORDER BY ALL LIMIT 1"
-    ).to_pylist()[0]
-    stages = [step.stage for step in trace(demo.lake, f"demo-labelled/de/{row['example_id']}")]
+    stages = stages_of_first_example(demo, "demo-labelled", "de", "test")
     assert stages[:2] == ["raw_audio", "transcripts"]
     assert {"generated_qa", "filtered_qa", "model_calls", "training_examples"} <= set(stages)
     assert stages.count("rouge_l_scores") == len(METHODS)
 
 
 def test_a_training_example_names_its_checkpoints(demo: Workspace) -> None:
-    row = demo.lake.query(
-        "SELECT example_id FROM training_examples WHERE corpus = 'demo-unlabelled'"
-        " AND split = 'train' AND language = 'es' ORDER BY ALL LIMIT 1"
-    ).to_pylist()[0]
-    stages = [step.stage for step in trace(demo.lake, f"demo-unlabelled/es/{row['example_id']}")]
+    stages = stages_of_first_example(demo, "demo-unlabelled", "es", "train")
     assert "pseudo_labels" in stages
     assert stages.count("trained_checkpoints") == 2  # its own method's, and the mixture's
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,16 +14,12 @@ import yaml
 
 from sdg_assets.workspace import Workspace, open_workspace
 from sdg_tests.factory import register_folder, write_speech
+from sdg_tests.ports import find_free_port
+from sdg_tests.processes import run_sdg
 from sdg_tests.worlds import passages
 
 STARTUP_SECONDS = 120
 FLOW_SECONDS = 240
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, log: Path) -> None:
@@ -51,7 +46,7 @@ def server(home: Path, tmp_path: Path) -> Iterator[Path]:
     """`sdg dev` on an empty home folder; gives the file that its output goes to."""
     home.mkdir()
     (home / "sdg.yaml").write_text(yaml.safe_dump({"landing": {"quiet_seconds": 1}}))
-    port, log = free_port(), tmp_path / "server.log"
+    port, log = find_free_port(), tmp_path / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", "from sdg_assets.cli import main; main()", "dev",
@@ -78,7 +73,6 @@ def examples(workspace: Workspace, corpus: str, language: str) -> int:
     return workspace.lake.read("training_examples", where=where, columns=["corpus"]).num_rows
 
 
-@pytest.mark.usefixtures("tiny_models")
 def test_landed_files_flow_and_a_language_is_added(
     server: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -93,13 +87,9 @@ def test_landed_files_flow_and_a_language_is_added(
     for language, voice in (("en", "en-us"), ("de", "de")):
         write_speech(tmp_path / "talks" / language, passages(language, 4), voice=voice)
     register_folder(tmp_path, "talks", "labelled_speech", ["en"])
-    added = subprocess.run(
-        [sys.executable, "-c", "from sdg_assets.cli import main; main()",
-         "languages", "add", "de", "--corpora", "talks", "--wait"],
-        env={**os.environ, "SDG_HOME": str(home)}, capture_output=True, text=True,
-        timeout=FLOW_SECONDS, check=False,
-    )  # fmt: skip
-    assert added.returncode == 0, f"{added.stdout}\n{added.stderr}\n{server.read_text()[-4000:]}"
+    arguments = ("languages", "add", "de", "--corpora", "talks", "--wait")
+    added = run_sdg(home, *arguments, timeout=FLOW_SECONDS)
+    assert added.returncode == 0, f"{added.stdout}\n{server.read_text()[-4000:]}"
     assert examples(workspace, "talks", "de") > 0
     assert examples(workspace, "talks", "en") == 0
 

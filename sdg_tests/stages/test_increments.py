@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.workspace import open_workspace
@@ -21,7 +19,6 @@ def calls_by_stage() -> dict[str, int]:
     return {row["stage"]: row["calls"] for row in rows.to_pylist()}
 
 
-@pytest.mark.usefixtures("tiny_models")
 def test_ten_more_files_cost_ten_calls(home: Path, tmp_path: Path) -> None:
     texts = passages("en", 110)
     folder = tmp_path / "talks" / "en"

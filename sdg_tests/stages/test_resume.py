@@ -92,7 +92,6 @@ CASES = [
 ]
 
 
-@pytest.mark.usefixtures("tiny_models")
 @pytest.mark.parametrize(("corpus", "before", "stage"), CASES, ids=[case[2] for case in CASES])
 def test_a_killed_stage_resumes(
     corpus: str,

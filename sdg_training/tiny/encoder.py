@@ -1,9 +1,8 @@
 """The tiny speech encoder: a FastConformer trained with CTC on the LM's own tokens.
 
-A frame (12.5 a second) tells its token twice: to the CTC head, and by pointing where the LM's
-embedding of that token points. That makes the work of a speech LM's adapter light: one linear map
-for all tokens, so that those it never met in training are mapped with the others. The pad token is
-the blank.
+A frame (12.5 a second) tells its token twice: to the CTC head, and by being like the LM's embedding
+of that token. That makes the work of a speech LM's adapter light: one linear map for all tokens, so
+that those it never met in training are mapped with the others. The pad token is the blank.
 """
 
 import random
@@ -22,6 +21,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from sdg_training.tiny.batches import chunk, iterate_pools
 from sdg_training.tiny.checkpoint import save_half
 from sdg_training.tiny.noise import strip_casing
 from sdg_training.tiny.optimizer import Optimization
@@ -30,7 +30,6 @@ from sdg_training.tiny.speech import SAMPLE_RATE, Heard, Utterance, augment, lab
 
 FRAME_SECONDS = 0.08
 SHARPNESS = 20.0  # at first: the logit of a frame that is just a typical token's embedding
-POOL = 1000  # utterances sorted by length at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,7 @@ class EncoderSettings:
     heads: int = 4
     subsampling_channels: int = 32
     dropout: float = 0.0
+    likeness_weight: float = 1.0  # of the squared distance between a frame and its token
 
 
 def train_encoder(
@@ -72,9 +72,14 @@ def train_encoder(
     for step in range(1, settings.steps + 1):
         batch = next(batches)
         heard = [augment(rng, utterance) for utterance in batch]
-        said, pointed = compute_loss(model, pointing, extractor, tokenizer, heard)
-        optimization.step(said + pointed)
-        progress.report(step, loss=said.item(), pointed=pointed.item())
+        losses = compute_losses(model, pointing, extractor, tokenizer, heard)
+        optimization.step(losses.said + losses.pointed + settings.likeness_weight * losses.distance)
+        progress.report(
+            step,
+            loss=losses.said.item(),
+            pointed=losses.pointed.item(),
+            distance=losses.distance.item(),
+        )
     model.eval()
     save_half(model, output)
     extractor.save_pretrained(output)
@@ -127,26 +132,31 @@ def iterate_batches(
     """Batches of like lengths, of at most ``batch_seconds`` with padding, for ever."""
     budget = batch_seconds * SAMPLE_RATE
     while True:
-        shuffled = rng.sample(utterances, len(utterances))
-        for start in range(0, len(shuffled), POOL):
-            pool = sorted(shuffled[start : start + POOL], key=lambda u: len(u.audio))
-            batches = list(_chunk(pool, budget))
+        for pool in iterate_pools(rng, utterances):
+            batches = list(chunk(pool, lambda u: len(u.audio), budget))
             rng.shuffle(batches)
             yield from batches
 
 
-def compute_loss(
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """``said``: of the CTC head, CTC per token and cross-entropy per frame of what eSpeak says in
+    it (CTC alone takes several times as long to find the alignment that eSpeak knows); ``pointed``:
+    the latter of the pointing head; ``distance``: squared, of a frame to its token's point.
+    """
+
+    said: Tensor
+    pointed: Tensor
+    distance: Tensor
+
+
+def compute_losses(
     model: ParakeetForCTC,
     pointing: PointingHead,
     extractor: ParakeetFeatureExtractor,
     tokenizer: PreTrainedTokenizerFast,
     batch: Sequence[Heard],
-) -> tuple[Tensor, Tensor]:
-    """Of the CTC head: CTC loss per token and cross-entropy per frame of what eSpeak says in it.
-
-    Of the pointing head: the latter. CTC alone takes several times as long to find the alignment
-    that eSpeak knows.
-    """
+) -> Losses:
     audio = [heard.audio for heard in batch]
     inputs = extractor(audio, sampling_rate=SAMPLE_RATE, return_tensors="pt")
     tokens = [_tokenize_words(tokenizer, heard.text) for heard in batch]
@@ -170,20 +180,15 @@ def compute_loss(
         label_frames(heard.words, words, log_probs.shape[1], FRAME_SECONDS, blank)
         for heard, words in zip(batch, tokens, strict=True)
     ]
-    targets = torch.tensor(labels).flatten()
-    framewise = F.nll_loss(log_probs.flatten(0, 1), targets)
-    return ctc + framewise, F.cross_entropy(pointed.float().flatten(0, 1), targets)
+    targets = torch.tensor(labels)  # (batch, frames)
+    framewise = F.nll_loss(log_probs.flatten(0, 1), targets.flatten())
+    distances = (encoded.last_hidden_state.float() - pointing.points[targets]).pow(2).mean(-1)
+    return Losses(
+        said=ctc + framewise,
+        pointed=F.cross_entropy(pointed.float().flatten(0, 1), targets.flatten()),
+        distance=distances[encoded.attention_mask.bool()].mean(),
+    )
 
 
 def _tokenize_words(tokenizer: PreTrainedTokenizerFast, text: str) -> list[list[int]]:
     return [list(tokenizer.encode(strip_casing(word))) for word in text.split()]
-
-
-def _chunk(pool: Sequence[Utterance], budget: float) -> Iterator[list[Utterance]]:
-    batch: list[Utterance] = []
-    for utterance in pool:  # shortest first: the newest is the longest
-        if batch and (len(batch) + 1) * len(utterance.audio) > budget:
-            yield batch
-            batch = []
-        batch.append(utterance)
-    yield batch

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from sdg_training.tiny.batches import chunk
 from sdg_training.tiny.checkpoint import save_half
 from sdg_training.tiny.optimizer import Optimization
 from sdg_training.tiny.progress import Progress
@@ -26,7 +27,7 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 3600
+    steps: int = 4400
     lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3
@@ -97,7 +98,7 @@ def iterate_batches(
     while True:
         pool = [tokenize(rng, sample(rng), tokenizer) for _ in range(POOL)]
         pool.sort(key=lambda example: len(example.tokens))
-        batches = list(_chunk(pool, batch_tokens))
+        batches = list(chunk(pool, lambda example: len(example.tokens), batch_tokens))
         rng.shuffle(batches)
         yield from batches
 
@@ -159,16 +160,6 @@ def compute_loss(model: LlamaForCausalLM, batch: Sequence[TokenizedExample], pad
     losses = F.cross_entropy(logits.float(), targets, reduction="none")
     weights = wanted.sum(1, keepdim=True).rsqrt().expand_as(wanted)[wanted]
     return (losses * weights).sum() / weights.sum()
-
-
-def _chunk(pool: Sequence[TokenizedExample], batch_tokens: int) -> Iterator[list[TokenizedExample]]:
-    batch: list[TokenizedExample] = []
-    for example in pool:  # shortest first: the newest is the longest
-        if batch and (len(batch) + 1) * len(example.tokens) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(example)
-    yield batch
 
 
 def _collate(batch: Sequence[TokenizedExample], pad: int) -> tuple[Tensor, Tensor]:

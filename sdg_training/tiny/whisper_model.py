@@ -22,6 +22,7 @@ from whisper.audio import N_SAMPLES, log_mel_spectrogram
 from whisper.model import ModelDimensions, MultiHeadAttention, Whisper
 from whisper.tokenizer import Tokenizer
 
+from sdg_training.tiny.batches import iterate_pools
 from sdg_training.tiny.optimizer import Optimization
 from sdg_training.tiny.progress import Progress
 from sdg_training.tiny.speech import (
@@ -49,7 +50,6 @@ TIMED_SHARE = 0.6
 SILENT_SHARE = 0.06
 SILENT_POSITIONS = 64  # of the encoder, that stand for all those after a window
 FRAMEWISE_WEIGHT = 0.5
-POOL = 1000  # utterances sorted by length at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +232,7 @@ def _iterate(
 ) -> Iterator[list[Heard]]:
     """Batches of like lengths, augmented, for ever."""
     while True:
-        shuffled = rng.sample(utterances, len(utterances))
-        for start in range(0, len(shuffled), POOL):
-            pool = sorted(shuffled[start : start + POOL], key=lambda u: len(u.audio))
+        for pool in iterate_pools(rng, utterances):
             batches = [pool[i : i + size] for i in range(0, len(pool), size)]
             rng.shuffle(batches)
             for batch in batches:
