@@ -141,9 +141,10 @@ def _example_steps(lake: Lake, sample: Sample) -> Iterator[Step]:
     for example in examples:
         yield Step("training_examples", _facts(example))
         yield from _checkpoint_steps(lake, example)
-    for score in lake.read("rouge_l_scores", where={"example_id": [own, adopted]}).to_pylist():
-        if score["eval_set"] == sample.partition.corpus:
-            yield Step("rouge_l_scores", _facts(score))
+    asked = {"eval_set": sample.partition.corpus, "eval_language": sample.partition.language}
+    where: dict[str, Any] = {**asked, "example_id": [own, adopted]}
+    for score in lake.read("rouge_l_scores", where=where).to_pylist():
+        yield Step("rouge_l_scores", _facts(score))
 
 
 def _checkpoint_steps(lake: Lake, example: Row) -> Iterator[Step]:

@@ -6,10 +6,11 @@ import pytest
 
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
-from sdg_assets.storage.lake import Lake
+from sdg_assets.storage.lake import Lake, Replacement
 from sdg_assets.trace import TraceError, trace
 from sdg_assets.workspace import open_workspace
 from sdg_tests.factory import SENTENCES, register, register_folder, write_speech
+from sdg_tests.storage.rows import make_rows
 
 LINE = '{"id": "q1", "context": "The lamp is red.", "question": "Which?", "answer": "The lamp"}\n'
 
@@ -42,6 +43,16 @@ def test_an_example_is_followed_from_its_file_to_its_mixture(lake: Lake) -> None
     assert call["model"].startswith("espeak @ ")
     assert (example["shard"], example["byte_offset"]) == (speech["shard"], speech["byte_offset"])
     assert (adopted["corpus"], adopted["example_id"]) == ("mix", "qa/en/q1")
+
+
+def test_scores_of_the_same_id_in_another_language_are_not_its_own(lake: Lake) -> None:
+    asked = {"corpus": "mix", "language": "mul", "eval_set": "qa", "example_id": "q1"}
+    scores = [{**asked, "eval_language": language, "rouge_l": 0.5} for language in ("en", "fr")]
+    where = {"corpus": "mix", "language": "mul"}
+    lake.replace(Replacement("rouge_l_scores", make_rows("rouge_l_scores", scores), where))
+    last = trace(lake, "qa/fr/q1")[-1]
+    assert (last.stage, last.facts["eval_language"]) == ("rouge_l_scores", "fr")
+    assert [step.stage for step in trace(lake, "qa/fr/q1")].count("rouge_l_scores") == 1
 
 
 def test_an_id_in_two_partitions_asks_which(lake: Lake) -> None:

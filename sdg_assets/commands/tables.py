@@ -13,10 +13,24 @@ console = Console()
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    """Rows as a table on the terminal; columns are those of the first row."""
+    """Rows as a table; where the terminal is too narrow for its header, one row below another."""
     if not rows:
         console.print(f"{title}: none" if title else "(no rows)")
-        return
+    elif sum(len(name) + 3 for name in rows[0]) > console.width:
+        _print_records(rows)
+    else:
+        _print_table(rows, title)
+
+
+def _print_records(rows: Sequence[Mapping[str, Any]]) -> None:
+    width = max(map(len, rows[0]))
+    for number, row in enumerate(rows, start=1):
+        console.print(f"[bold]row {number} of {len(rows)}[/bold]")
+        for name, value in row.items():
+            console.print(f"  [dim]{name:<{width}}[/dim]  {format_cell(value)}", soft_wrap=True)
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], title: str | None) -> None:
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in rows[0]:
         number = isinstance(next((r[name] for r in rows if r[name] is not None), ""), int | float)
