@@ -1,6 +1,5 @@
 """Progress of anything that takes more than a few seconds: done, total, rate, time left."""
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,8 +41,8 @@ Report = Callable[[Progress], None]
 
 
 def throttle(report: Report, every: float) -> Report:
-    """``report``, but at most once in ``every`` seconds, and always at the end."""
-    last = -math.inf
+    """``report``, but at most once in ``every`` seconds from now on, and always at the end."""
+    last = time.monotonic()
 
     def throttled(progress: Progress) -> None:
         nonlocal last

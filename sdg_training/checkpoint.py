@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoModel
+from transformers.utils.logging import disable_progress_bar
 
 from sdg_training.recipe import Recipe, locate_model
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
@@ -69,6 +70,7 @@ def load_checkpoint(folder: str | Path) -> tuple[SALMForConditionalGeneration, S
         CheckpointError: the folder is none, or holds no checkpoint of ours.
     """
     _check(Path(folder))
+    disable_progress_bar()  # transformers' own: it breaks our lines
     model = SALMForConditionalGeneration.from_pretrained(folder).eval()
     return model, SALMProcessor.from_pretrained(folder)
 

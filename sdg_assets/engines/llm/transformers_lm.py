@@ -249,7 +249,9 @@ def _pick_dtype(dtype: str, device: str) -> str:
 def _load(config: TransformersConfig, device: str, dtype: str) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # it breaks our own lines
     source = _find_source(config.model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=config.revision)
