@@ -3,6 +3,7 @@
 .venv/bin/python benchmarks/demo.py
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -14,10 +15,14 @@ INTERVAL = 0.5  # seconds between looks at the memory
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, help="keep the demo there; default: a passing folder")
+    home = parser.parse_args().home
     sdg = Path(sys.executable).with_name("sdg")
     with tempfile.TemporaryDirectory() as folder:
         start, peak = time.monotonic(), 0
-        process = subprocess.Popen([sdg, "demo"], env={**os.environ, "SDG_HOME": f"{folder}/sdg"})
+        environment = {**os.environ, "SDG_HOME": str(home or f"{folder}/sdg")}
+        process = subprocess.Popen([sdg, "demo"], env=environment)
         while process.poll() is None:
             peak = max(peak, measure_tree(process.pid))
             time.sleep(INTERVAL)

@@ -4,6 +4,7 @@ A check reads the partition's rows, so it can be run again at any time. Only tho
 single-input stage may block (see `stages/stage.py`).
 """
 
+import inspect
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -182,7 +183,7 @@ def _define(
     return dg.asset_check(
         asset=asset,
         name=name,
-        description=check.__doc__,
+        description=inspect.getdoc(check),
         blocking=blocking,
         partitions_def=grid,
     )(evaluate)

@@ -31,10 +31,11 @@ SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
 # The page, and a word that is only there when it shows what it should.
 PAGES = {
     "asset-graph": ("asset-groups", "rouge_l_scores"),
-    "partitions": ("assets/training_examples?view=partitions", "demo-unlabelled"),
+    "partitions": (
+        "assets/training_examples?view=partitions&partition=demo-unlabelled%7Cde",
+        "rows_out",
+    ),
     "asset": ("assets/generated_qa?view=overview", "contexts_with_pairs"),
-    "scores": ("assets/rouge_l_scores?view=overview", "rouge_l_audio_removed"),
-    "runs": ("runs", "demo-train-mixture"),
 }
 # What opens on a page: the text of the entry, and of the button in its row.
 DIALOGS = {

@@ -136,9 +136,10 @@ def land(workspace: Workspace) -> None:
 
 
 def speak(folder: Path, corpus: str, language: str, side: Side, number: int) -> None:
-    rng = random.Random(f"{SEED}|{corpus}|{language}|{side}|{number}")
-    passage = sample_passage(rng, language, SPEECH_DOMAINS, side)
-    voice = sample_voice(rng, language, side)
+    """The same passage in both corpora, by another voice: they differ in what is known of them."""
+    content = random.Random(f"{SEED}|{language}|{side}|{number}")
+    passage = sample_passage(content, language, SPEECH_DOMAINS, side)
+    voice = sample_voice(random.Random(f"{content.random()}|{corpus}"), language, side)
     path = folder / str(voice.variant) / f"{side}-{number:04d}.flac"
     if path.exists():
         return

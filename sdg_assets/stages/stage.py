@@ -9,6 +9,7 @@ such stages are graph assets whose one operation takes all of them as a single f
 is skipped only when all of them are.
 """
 
+import inspect
 import time
 import warnings
 from collections import Counter
@@ -234,6 +235,6 @@ def _common(stage: Stage) -> dict[str, Any]:
         "partitions_def": grid,
         "group_name": stage.group,
         "kinds": set(stage.tools),
-        "description": stage.build.__doc__,
+        "description": inspect.getdoc(stage.build),
         "automation_condition": FLOW if stage.automatic else None,
     }
