@@ -21,7 +21,7 @@ done
 
 # Method 1: passages of five languages, spoken.
 for language in en de es zh hi; do
-  "$SDG" run "xquad/$language" --set text_qa.limit=60
+  "$SDG" run "xquad/$language" --set text_qa.limit=160
 done
 # Method 2, and method 3 on the same audio, so that its error rate is known.
 "$SDG" run librispeech-other/en
@@ -33,7 +33,7 @@ cp "$DATA"/librispeech_unlabeled/audio/*.flac "$SDG_HOME/landing/librispeech-lan
 "$SDG" run librispeech-landed/en
 
 # A speech LM on all of it, and what it is worth.
-"$SDG" run real/mul --upto rouge_l_scores --set trained_checkpoints.recipe='{epochs: 1}'
+"$SDG" run real/mul --upto rouge_l_scores --set trained_checkpoints.recipe='{max_steps: 12}'
 
 "$SDG" sql "SELECT corpus, language, count(*) AS labels, count(*) FILTER (trusted) AS trusted,
   round(avg(error_rate), 2) AS mean_error_rate FROM pseudo_labels GROUP BY ALL"
