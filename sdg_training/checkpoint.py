@@ -32,6 +32,8 @@ def build_model(recipe: Recipe) -> tuple[SALMForConditionalGeneration, SALMProce
         freeze_encoder=recipe.freeze_encoder,
         self_contained=recipe.self_contained,
         **{f"adapter_{name}": value for name, value in recipe.adapter},
+        fusion=recipe.fusion.type,
+        **{f"fusion_{name}": value for name, value in recipe.fusion if name != "type"},
         **{f"lora_{name}": value for name, value in recipe.lora},
     )
     processor = SALMProcessor.from_encoder_llm_pretrained(

@@ -286,7 +286,7 @@ class Collator:
         if kept:
             inputs |= collate_text(
                 [texts[index] for index in kept],
-                [counts[index] for index in kept],
+                [self.processor.count_placeholders(counts[index]) for index in kept],
                 self.processor.audio_token_id,
                 self.processor.pad_token_id,
             )
@@ -294,7 +294,7 @@ class Collator:
         return Batch([usable[index].example for index in kept], inputs, skips)
 
     def _find_fault(self, sample: Sample, text: EncodedText, num_audio_tokens: int) -> Skip | None:
-        total = len(text) + num_audio_tokens
+        total = len(text) + self.processor.count_placeholders(num_audio_tokens)
         if num_audio_tokens == 0:
             detail = f"{sample.example.duration:.2f} s make no audio embedding at all"
             return Skip(sample.example, "audio_too_short", detail)

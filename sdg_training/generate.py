@@ -25,7 +25,9 @@ def generate_answers(
     if with_audio:
         audio, counts = collate_audio(processor, samples)
         prompts = [
-            prompt.replace(processor.audio_token, processor.audio_token * count)
+            prompt.replace(
+                processor.audio_token, processor.audio_token * processor.count_placeholders(count)
+            )
             for prompt, count in zip(prompts, counts, strict=True)
         ]
     text = processor.tokenizer(

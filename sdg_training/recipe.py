@@ -34,6 +34,27 @@ class AdapterRecipe(_Strict):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
+class FusionRecipe(_Strict):
+    """How speech meets text."""
+
+    type: Literal["concat", "cross_attention"] = Field(
+        default="concat",
+        description="concat (SALM): audio embeddings in the prompt; cross_attention (SALM-XATT): "
+        "text embeddings look at the speech before the LLM, whose input stays as long as the text",
+    )
+    hidden_size: int | None = Field(
+        default=None, ge=1, description="cross_attention only; null: the LLM's width"
+    )
+    num_layers: int = Field(default=2, ge=1, description="cross_attention only; published: 2")
+    num_attention_heads: int = Field(default=8, ge=1, description="cross_attention only")
+    intermediate_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="cross_attention only; null: the hidden size, as NeMo has it",
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="cross_attention only")
+
+
 class LoRARecipe(_Strict):
     """What is trained inside the frozen LLM; published: rank 32 on attention and MLP."""
 
@@ -55,6 +76,7 @@ class Recipe(_Strict):
     llm: str = Field(default="tiny", description="`tiny`, or the folder or hub name of a causal LM")
     freeze_encoder: bool = Field(default=True, description="published: false")
     adapter: AdapterRecipe = AdapterRecipe()
+    fusion: FusionRecipe = FusionRecipe()
     lora: LoRARecipe = LoRARecipe()
     user_message: str = Field(
         default="{audio}\n{question}", description="what the user says, with {audio} and {question}"

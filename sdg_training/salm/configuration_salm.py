@@ -57,6 +57,14 @@ class SALMConfig(PreTrainedConfig):
         `conformer`: Conformer layers as published; `mlp`: stacked frames through one hidden layer.
     adapter_subsampling_factor (`int`):
         Encoder frames per audio embedding: a power of two for `conformer`.
+    fusion (`str`):
+        How speech meets text. `concat` (SALM): audio embeddings stand in the prompt, at the
+        placeholder. `cross_attention` (SALM-XATT): text embeddings look at the speech before the
+        LLM, whose input stays as long as the text.
+    fusion_hidden_size (`int`, *optional*):
+        Width of the cross-attention layers; by default that of the LLM.
+    fusion_intermediate_size (`int`, *optional*):
+        Width inside their feed-forward networks; by default their own.
     lora_rank (`int`):
         0 trains no LoRA at all.
     lora_targets (`str` or `list[str]`):
@@ -89,6 +97,14 @@ class SALMConfig(PreTrainedConfig):
     adapter_subsampling_factor: int = 1
     adapter_dropout: float = 0.0
 
+    # Published: 2 layers (arXiv 2406.12946, section 4.1); the rest: NeMo's salm-xatt defaults.
+    fusion: Literal["concat", "cross_attention"] = "concat"
+    fusion_hidden_size: int | None = None
+    fusion_num_layers: int = 2
+    fusion_num_attention_heads: int = 8
+    fusion_intermediate_size: int | None = None
+    fusion_dropout: float = 0.0
+
     # Published: arXiv 2406.12946, section 4.1.
     lora_rank: int = 32
     lora_alpha: int = 32
@@ -97,6 +113,11 @@ class SALMConfig(PreTrainedConfig):
 
     freeze_encoder: bool = True
     self_contained: bool | None = None
+
+    @property
+    def fusion_width(self) -> int:
+        """Of the cross-attention layers."""
+        return self.fusion_hidden_size or int(self.text_config.hidden_size)
 
     @property
     def adapter_strides(self) -> Strides:

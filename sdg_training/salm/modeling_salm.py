@@ -1,10 +1,12 @@
-"""SALM, the Speech-Augmented Language Model (arXiv 2310.09424; with synthetic data 2406.12946).
+"""SALM and SALM-XATT, speech-augmented language models (arXiv 2310.09424 and 2406.19954; trained
+on synthetic data: 2406.12946).
 
     recording -> speech encoder -> modality adapter -> linear -> audio embeddings
-    chat prompt, with the audio embeddings in the placeholder's stead -> LLM with LoRA -> answer
+    SALM:      chat prompt, the audio embeddings at the placeholder -> LLM with LoRA -> answer
+    SALM-XATT: chat prompt, whose embeddings look at the audio's -> LLM with LoRA -> answer
 
-Letters in tensor shapes: B batch, T encoder frames, S audio embeddings, D encoder width,
-A adapter width, H LLM width, L prompt (and answer) tokens, V vocabulary.
+Letters in tensor shapes: B batch, T encoder frames, S audio embeddings, D encoder width, H LLM
+width, L prompt (and answer) tokens, V vocabulary.
 """
 
 import os
@@ -19,88 +21,26 @@ from torch import Tensor, nn
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
+    DynamicCache,
     GenerationConfig,
     GenerationMixin,
-    ParakeetEncoder,
-    ParakeetEncoderConfig,
     PreTrainedModel,
 )
+from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import SAFE_WEIGHTS_NAME
 from transformers.utils.hub import cached_file
 
+from sdg_training.salm.adapters import ADAPTERS
 from sdg_training.salm.configuration_salm import SALMConfig, encoder_strides, subsampled_length
+from sdg_training.salm.cross_attention import CrossAttentionFusion, mask_of_lengths
 
 SELF_CONTAINED_BELOW = 100_000_000  # frozen parameters: 400 MB in float32
 _LORA = "default"  # peft's name for an adapter that needs no name
 
 
-class FrameProjection(nn.Linear):
-    """The place of Parakeet's convolutions where nothing is to be subsampled."""
-
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        return super().forward(hidden_states)
-
-
-class ConformerAdapter(nn.Module):
-    """Conformer layers over the encoder's frames (2310.09424, section 3.1).
-
-    Parakeet's encoder reads the frames in place of a spectrogram, as NeMo's ConformerEncoder does.
-    """
-
-    def __init__(self, config: SALMConfig) -> None:
-        super().__init__()
-        width, factor = config.encoder_config.hidden_size, config.adapter_subsampling_factor
-        self.conformer = ParakeetEncoder(
-            ParakeetEncoderConfig(
-                num_mel_bins=width,
-                subsampling_factor=max(factor, 2),  # without convolutions it cannot be built
-                hidden_size=config.adapter_hidden_size,
-                num_hidden_layers=config.adapter_num_layers,
-                num_attention_heads=config.adapter_num_attention_heads,
-                intermediate_size=config.adapter_intermediate_size,
-                conv_kernel_size=config.adapter_conv_kernel_size,
-                dropout=config.adapter_dropout,
-                activation_dropout=config.adapter_dropout,
-                attention_dropout=config.adapter_dropout,
-                layerdrop=0.0,
-            )
-        )
-        if factor == 1:
-            self.conformer.config.subsampling_factor = 1
-            projection = FrameProjection(width, config.adapter_hidden_size)
-            self.conformer.subsampling = projection  # type: ignore[assignment]
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, D), (B, T) -> (B, S, A)"""
-        states = states * mask[..., None]  # the convolutions look beyond the last frame
-        return self.conformer(states, attention_mask=mask).last_hidden_state
-
-
-class MLPAdapter(nn.Module):
-    """Neighbouring frames side by side, through one hidden layer."""
-
-    def __init__(self, config: SALMConfig) -> None:
-        super().__init__()
-        self.factor = config.adapter_subsampling_factor
-        self.norm = nn.LayerNorm(config.encoder_config.hidden_size)
-        stacked = config.encoder_config.hidden_size * self.factor
-        self.hidden = nn.Linear(stacked, config.adapter_hidden_size)
-        self.dropout = nn.Dropout(config.adapter_dropout)
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, D), (B, T) -> (B, S, A)"""
-        states = self.norm(states) * mask[..., None]
-        states = nn.functional.pad(states, (0, 0, 0, -states.shape[1] % self.factor))
-        states = states.unflatten(1, (-1, self.factor)).flatten(2)  # (B, S, D * factor)
-        return self.dropout(nn.functional.gelu(self.hidden(states)))
-
-
-ADAPTERS = {"conformer": ConformerAdapter, "mlp": MLPAdapter}
-
-
 class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
-    """Speech encoder, modality adapter and an LLM with LoRA.
+    """Speech encoder, modality adapter and an LLM with LoRA, joined as ``config.fusion`` says.
 
     `SALMForConditionalGeneration(config)` has random weights;
     :meth:`from_encoder_llm_pretrained` starts from pretrained ones; `from_pretrained` reads what
@@ -220,6 +160,8 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                     module.reset_lora_parameters(_LORA, init_lora_weights=True)
         self.adapter.to(self.device, self.dtype)
         self.projector.to(self.device, self.dtype)
+        if self.fusion is not None:
+            self.fusion.to(self.device, self.dtype)
 
     def train(self, mode: bool = True) -> "SALMForConditionalGeneration":
         """As in torch; a frozen encoder stays without dropout and keeps its statistics."""
@@ -245,27 +187,24 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         ).last_hidden_state
         strides = encoder_strides(self.config.encoder_config)
         lengths = subsampled_length(input_features_mask.sum(-1), strides)
-        return states, _mask_of_lengths(lengths, states.shape[1])
+        return states, mask_of_lengths(lengths, states.shape[1])
 
-    def embed_audio(self, encoder_states: Tensor, encoder_mask: Tensor) -> Tensor:
-        """Audio embeddings of one recording after the other, without padding: (sum of S, H)"""
+    def embed_audio(self, encoder_states: Tensor, encoder_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Audio embeddings (B, S, H), and a mask (B, S) that is true at real ones."""
         states = encoder_states.to(self.projector.weight.dtype)
-        embeddings = self.projector(self.adapter(states, encoder_mask))  # (B, S, H)
-        lengths = subsampled_length(encoder_mask.sum(-1), self.config.adapter_strides)
-        return embeddings[_mask_of_lengths(lengths, embeddings.shape[1])]
+        embeddings = self.projector(self.adapter(states, encoder_mask))
+        return embeddings, mask_of_lengths(self._count_audio(encoder_mask), embeddings.shape[1])
 
     def embed_prompt(self, input_ids: Tensor, audio: Tensor | None) -> Tensor:
-        """Token embeddings with ``audio`` (see :meth:`embed_audio`) at the placeholders: (B, L, H)
+        """Token embeddings with ``audio``, (all recordings' S, H), at the placeholders: (B, L, H)
 
         Raises:
             ValueError: there are not as many placeholders as audio embeddings.
         """
         placeholders = input_ids == self.config.audio_token_id  # (B, L)
         text = self.get_input_embeddings()(input_ids.masked_fill(placeholders, 0))
-        num_placeholders, num_embeddings = (
-            int(placeholders.sum()),
-            0 if audio is None else len(audio),
-        )
+        num_placeholders = int(placeholders.sum())
+        num_embeddings = 0 if audio is None else len(audio)
         if num_placeholders != num_embeddings:
             raise ValueError(
                 f"the prompts have {num_placeholders} audio placeholders, but the recordings make "
@@ -285,35 +224,47 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         encoder_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         position_ids: Tensor | None = None,
+        cache: Cache | None = None,
         labels: Tensor | None = None,
         logits_to_keep: int = 0,
+        use_cache: bool | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """The LLM over text and audio.
 
         Args:
-            input_ids: (B, L), each recording's placeholder repeated once per audio embedding.
+            input_ids: (B, L); for SALM with each recording's placeholder repeated once per audio
+                embedding, for SALM-XATT with none.
             attention_mask: (B, L), 0 at padding, which may stand on either side.
-            input_features, input_features_mask: features of the recordings, in the order of their
-                placeholders; prompts without audio have none, so there may be fewer than B.
+            input_features, input_features_mask: features of the recordings. SALM takes them in the
+                order of their placeholders, and prompts without audio have none, so there may be
+                fewer than B; SALM-XATT takes one for each prompt, or none at all.
             encoder_states, encoder_mask: or the encoder's output (see :meth:`encode`).
+            cache: keys and values of earlier tokens, and (SALM-XATT) of the speech.
             labels: (B, L), -100 wherever no loss is due.
             logits_to_keep: compute logits (and loss) for the last tokens only; 0: for all.
+            kwargs: for the LLM; ``num_items_in_batch`` for the loss.
         """
+        num_items = kwargs.pop("num_items_in_batch", None)
+        if use_cache is None:
+            use_cache = not self.training and bool(self.config.text_config.use_cache)
+        if use_cache and cache is None:
+            cache = DynamicCache(config=self.config.text_config)
         if inputs_embeds is None:
             if input_features is not None and input_features_mask is not None:
                 encoder_states, encoder_mask = self.encode(input_features, input_features_mask)
-            audio = None
-            if encoder_states is not None and encoder_mask is not None:
-                audio = self.embed_audio(encoder_states, encoder_mask)
-            inputs_embeds = self.embed_prompt(input_ids, audio)  # type: ignore[arg-type]
+            inputs_embeds = self._fuse(
+                input_ids, attention_mask, encoder_states, encoder_mask, cache
+            )
         if position_ids is None and attention_mask is not None and attention_mask.ndim == 2:
             position_ids = _count_positions(attention_mask)[:, -inputs_embeds.shape[1] :]
         output = self.llm(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
+            cache=cache,
             logits_to_keep=logits_to_keep,
+            use_cache=use_cache,
             **kwargs,
         )  # logits (B, L or logits_to_keep, V)
         if labels is not None:
@@ -321,15 +272,54 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 logits=output.logits,
                 labels=labels[:, -output.logits.shape[1] :],
                 vocab_size=output.logits.shape[-1],
+                num_items_in_batch=num_items,
             )
         return output
+
+    def _fuse(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        encoder_states: Tensor | None,
+        encoder_mask: Tensor | None,
+        cache: Cache | None,
+    ) -> Tensor:
+        """What enters the LLM: (B, L, H)"""
+        assert input_ids is not None
+        audio = mask = None
+        if encoder_states is not None and encoder_mask is not None:
+            audio, mask = self.embed_audio(encoder_states, encoder_mask)
+        if self.fusion is None:
+            return self.embed_prompt(input_ids, None if audio is None else audio[mask])
+        text = self.embed_prompt(input_ids, None)
+        if audio is None and (encoder_mask is None or not self.fusion.has_heard(cache)):
+            return text  # a prompt without audio: the LLM reads it as it always did
+        return self.fusion(text, attention_mask, audio, self._count_audio(encoder_mask), cache)
+
+    def _count_audio(self, encoder_mask: Tensor | None) -> Tensor:
+        """Audio embeddings that a recording's encoder frames make: (B, T) -> (B,)"""
+        assert encoder_mask is not None
+        lengths: Tensor = subsampled_length(encoder_mask.sum(-1), self.config.adapter_strides)
+        return lengths
+
+    @torch.no_grad()
+    def generate(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """As in transformers; a recording is encoded once, however many beams hear it."""
+        features = kwargs.pop("input_features", None)
+        features_mask = kwargs.pop("input_features_mask", None)
+        if features is not None:
+            states, mask = self.encode(features, features_mask)
+            kwargs |= {"encoder_states": states, "encoder_mask": mask}
+        return super().generate(*args, **kwargs)  # type: ignore[misc]
 
     def prepare_inputs_for_generation(  # type: ignore[override]
         self, input_ids: Tensor, is_first_iteration: bool = False, **kwargs: Any
     ) -> dict[str, Any]:
         """As in transformers; the audio enters with the prompt, and then lives in the cache."""
         if not is_first_iteration and kwargs.get("use_cache", True):
-            kwargs.update(encoder_states=None, encoder_mask=None)
+            kwargs["encoder_states"] = None
+            if self.fusion is None:
+                kwargs["encoder_mask"] = None  # a fusion needs it, to know the speech's padding
         return super().prepare_inputs_for_generation(  # type: ignore[misc]
             input_ids,  # type: ignore[arg-type]
             is_first_iteration=is_first_iteration,
@@ -340,6 +330,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         config = self.config
         self.adapter: nn.Module = ADAPTERS[config.adapter_type](config)
         self.projector = nn.Linear(config.adapter_hidden_size, config.text_config.hidden_size)
+        self.fusion = CrossAttentionFusion(config) if config.fusion == "cross_attention" else None
 
     def _freeze(self) -> None:
         for name, weight in self.named_parameters():
@@ -375,11 +366,6 @@ def lora_config(config: SALMConfig) -> LoraConfig:
         target_modules=config.lora_targets,
         task_type="CAUSAL_LM",
     )
-
-
-def _mask_of_lengths(lengths: Tensor, width: int) -> Tensor:
-    """(B,) -> (B, width), true up to each length"""
-    return torch.arange(width, device=lengths.device) < lengths[:, None]
 
 
 def _count_positions(attention_mask: Tensor) -> Tensor:

@@ -53,6 +53,8 @@ class SALMProcessor(ProcessorMixin):
     Args:
         encoder_strides: what shortens feature frames (or samples) to encoder states.
         adapter_strides: what shortens encoder states to audio embeddings.
+        fusion: where the audio embeddings go: `concat` into the prompt; `cross_attention` beside
+            it, so that nothing stands at the placeholder.
         audio_token: the placeholder; it is added to the tokenizer.
         user_message: the user's message, with `{audio}` and `{question}`.
     """
@@ -69,6 +71,7 @@ class SALMProcessor(ProcessorMixin):
         tokenizer: PreTrainedTokenizerBase,
         encoder_strides: Strides,
         adapter_strides: Strides,
+        fusion: str = "concat",
         audio_token: str = AUDIO_TOKEN,
         user_message: str = USER_MESSAGE,
         chat_template: str | None = None,
@@ -78,6 +81,7 @@ class SALMProcessor(ProcessorMixin):
             tokenizer.pad_token = tokenizer.eos_token
         self.encoder_strides = encoder_strides
         self.adapter_strides = adapter_strides
+        self.fusion = fusion
         self.audio_token = audio_token
         self.audio_token_id: Any = tokenizer.convert_tokens_to_ids(audio_token)
         self.user_message = user_message
@@ -93,6 +97,7 @@ class SALMProcessor(ProcessorMixin):
             AutoTokenizer.from_pretrained(llm),
             encoder_strides(config.encoder_config),
             config.adapter_strides,
+            config.fusion,
             **kwargs,
         )
 
@@ -189,9 +194,15 @@ class SALMProcessor(ProcessorMixin):
         """Audio embeddings of so many encoder states (an int, or a tensor of them)."""
         return subsampled_length(num_states, self.adapter_strides)
 
+    def count_placeholders(self, num_audio_tokens: int) -> int:
+        """Tokens of the prompt that stand for a recording of so many audio embeddings."""
+        return num_audio_tokens if self.fusion == "concat" else 0
+
     def replace_audio_token(self, audio_inputs: Any, audio_idx: int, **kwargs: Any) -> str:
         num_frames = int(audio_inputs["input_features_mask"][audio_idx].sum())
-        return self.audio_token * self.count_audio_tokens(self.count_states(num_frames))
+        return self.audio_token * self.count_placeholders(
+            self.count_audio_tokens(self.count_states(num_frames))
+        )
 
     def _process_audio(self, audio: Any, **kwargs: Any) -> tuple[BatchFeature, list[str]]:
         features = self.extract_features(audio)
