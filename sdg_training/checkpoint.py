@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
 
@@ -16,6 +17,7 @@ from sdg_training.salm.modeling_salm import speech_encoder
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.json"
+TENSORBOARD = "tensorboard"
 
 
 class CheckpointError(RuntimeError):
@@ -49,15 +51,24 @@ def save_checkpoint(
     processor: SALMProcessor,
     recipe: Recipe,
     metrics: Mapping[str, Any],
+    tensorboard: Path | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Writes ``folder`` under another name first: it appears whole, or not at all."""
+    """Writes ``folder`` under another name first: it appears whole, or not at all.
+
+    Args:
+        tensorboard: a folder of event files, to be copied.
+        weights: of the whole model, where ``model`` holds a part of them alone (FSDP).
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        model.save_pretrained(partial)
+        model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
         processor.save_pretrained(partial)
         (partial / RECIPE_FILE).write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
         (partial / METRICS_FILE).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        if tensorboard is not None and tensorboard.is_dir():
+            shutil.copytree(tensorboard, partial / TENSORBOARD)
         partial.chmod(0o755)  # mkdtemp makes it the owner's alone
         partial.rename(folder)
     except BaseException:

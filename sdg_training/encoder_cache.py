@@ -6,22 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sdg_training.data import (
-    Recordings,
-    Sample,
-    Skip,
-    collate_audio,
-    get_examples,
-    plan_batches,
-)
+from sdg_training.batches import plan_batches
+from sdg_training.collator import collate_audio
+from sdg_training.examples import Skip
 from sdg_training.recipe import Recipe
+from sdg_training.recordings import Recordings, Sample
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
@@ -76,12 +69,12 @@ class EncodedRecordings(Dataset):
     """Samples with encoder states in the place of audio."""
 
     def __init__(self, recordings: Recordings, cache: EncoderCache) -> None:
-        self.table = recordings.table
+        self.examples = recordings.examples
         self.cache = cache
         self.faults: dict[Key, Skip] = {}  # recordings that cannot be used
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return len(self.examples)
 
     def __getitem__(self, index: int) -> Sample | Skip:
         return self.__getitems__([index])[0]
@@ -91,7 +84,7 @@ class EncodedRecordings(Dataset):
             replace(self.faults[example.recording], example=example)
             if example.recording in self.faults
             else Sample(example, encoder_states=self.cache.get(example.recording))
-            for example in get_examples(self.table, indices)
+            for example in self.examples.get(indices)
         ]
 
 
@@ -104,9 +97,9 @@ def encode_recordings(
 ) -> EncodedRecordings:
     """Runs the encoder over each recording once, however many questions there are about it."""
     started = time.monotonic()
-    unique = find_recordings(recordings.table)
-    durations = recordings.table["duration"].to_numpy()[unique]
-    plan = plan_batches(durations, recipe.batch_size, recipe.batch_seconds)
+    unique = recordings.examples.find_recordings()
+    lengths = recordings.examples.durations[unique] * processor.audio_tokens_per_second
+    plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens)
     loader = DataLoader(
         recordings,
         batch_sampler=[unique[batch].tolist() for batch in plan],
@@ -115,7 +108,7 @@ def encode_recordings(
     )
     encoded = EncodedRecordings(recordings, EncoderCache(recipe.cache_gigabytes * 2**30))
     for batch, samples in zip(plan, loader, strict=True):
-        examples = get_examples(recordings.table, unique[batch].tolist())
+        examples = recordings.examples.get(unique[batch].tolist())
         for example, sample in zip(examples, samples, strict=True):
             if isinstance(sample, Skip):
                 encoded.faults[example.recording] = sample
@@ -123,13 +116,6 @@ def encode_recordings(
         done, seconds = len(encoded.cache) + len(encoded.faults), time.monotonic() - started
         reporter.progress(Progress("encoding", done, len(unique), "recordings", seconds))
     return encoded
-
-
-def find_recordings(table: pa.Table) -> NDArray[np.int64]:
-    """The first row about each recording."""
-    shards = pa.array(table["shard"].to_numpy()).dictionary_encode().indices.to_numpy()
-    keys = np.stack([shards, table["byte_offset"].to_numpy()])
-    return np.sort(np.unique(keys, axis=1, return_index=True)[1])
 
 
 @torch.no_grad()

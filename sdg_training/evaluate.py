@@ -8,36 +8,29 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from torch.utils.data import DataLoader, Dataset
 
+from sdg_training.answering import Key, answer_all
 from sdg_training.checkpoint import load_checkpoint, load_recipe, undo_training
-from sdg_training.data import (
-    Recordings,
-    Sample,
-    Skip,
+from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
+from sdg_training.examples import (
+    Example,
+    Examples,
     SkipLog,
-    iterate_examples,
-    plan_batches,
-    read_examples,
-    select_columns,
+    open_examples,
     select_unskipped,
     select_usable,
 )
-from sdg_training.encoder_cache import encode_recordings
-from sdg_training.generate import generate_answers
-from sdg_training.recipe import Recipe
-from sdg_training.reporting import PrintReporter, Progress, Reporter
+from sdg_training.recordings import Recordings
+from sdg_training.reporting import PrintReporter, Reporter
 from sdg_training.rouge import rouge_l
-from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
 Condition = Literal["trained", "audio_removed", "untrained"]
 CONDITIONS: tuple[Condition, ...] = ("trained", "audio_removed", "untrained")
-Answers = dict[tuple[str, str, str], str]  # by Example.key
 _SUFFIXES: dict[Condition, str] = {
     "trained": "",
     "audio_removed": "_audio_removed",
@@ -82,79 +75,49 @@ def score(
     model, processor = load_checkpoint(checkpoint)
     recipe = load_recipe(checkpoint).model_copy(update={"batch_size": batch_size})
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))  # type: ignore[arg-type]
-    table = read_examples(examples) if isinstance(examples, str) else select_columns(examples)
     skips = SkipLog()
     limit = min(recipe.max_audio_seconds, processor.max_seconds)
-    table = select_usable(table, processor.audio_token, limit, skips)
-    source: Dataset = Recordings(table, blobs)
+    usable = select_usable(open_examples(examples), processor.audio_token, limit, skips)
+    recordings = Recordings(usable, blobs)
+    source: Recordings | EncodedRecordings = recordings
     if recipe.freeze_encoder:  # then all conditions hear the same
-        source = encode_recordings(model, processor, Recordings(table, blobs), recipe, reporter)
-    scorer = _Scorer(model, processor, source, table, recipe, max_new_tokens, skips, reporter)
+        source = encode_recordings(model, processor, recordings, recipe, reporter)
     answers = {}
     for condition in sorted(conditions, key=CONDITIONS.index):
         if condition == "untrained":  # the last one
             undo_training(model, recipe)
-        answers[condition] = scorer.answer_all(condition)
+        read = _read_nothing if condition == "audio_removed" else None
+        name = f"scoring {condition}"
+        answered = answer_all(
+            model, processor, source, recipe, max_new_tokens, name, reporter, read
+        )
+        answers[condition] = answered.answers
+        skips.add(answered.skips)
     for line in skips.describe():
         reporter.log(line)
-    used = select_unskipped(table, skips)
+    used = select_unskipped(usable, skips)
     return Scores(_tabulate(used, answers), skips, time.monotonic() - started)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scorer:
-    model: SALMForConditionalGeneration
-    processor: SALMProcessor
-    source: Dataset
-    table: pa.Table
-    recipe: Recipe
-    max_new_tokens: int
-    skips: SkipLog
-    reporter: Reporter
-
-    def answer_all(self, condition: Condition) -> Answers:
-        started, done, answers = time.monotonic(), 0, Answers()
-        durations = self.table["duration"].to_numpy()
-        plan = plan_batches(durations, self.recipe.batch_size, self.recipe.batch_seconds)
-        loader = DataLoader(
-            self.source,
-            batch_sampler=[batch.tolist() for batch in plan],
-            collate_fn=list,
-            num_workers=self.recipe.num_workers,
-        )
-        for batch in loader:
-            answers |= self._answer(batch, with_audio=condition != "audio_removed")
-            done, seconds = done + len(batch), time.monotonic() - started
-            self.reporter.progress(
-                Progress(f"scoring {condition}", done, self.table.num_rows, "examples", seconds)
-            )
-        return answers
-
-    def _answer(self, batch: Sequence[Sample | Skip], with_audio: bool) -> Answers:
-        self.skips.add(sample for sample in batch if isinstance(sample, Skip))
-        samples = [sample for sample in batch if isinstance(sample, Sample)]
-        texts = generate_answers(
-            self.model, self.processor, samples, self.max_new_tokens, with_audio
-        )
-        return {s.example.key: text for s, text in zip(samples, texts, strict=True)}
+def _read_nothing(example: Example) -> str:
+    return ""
 
 
-def _tabulate(used: pa.Table, answers: Mapping[Condition, Answers]) -> pa.Table:
-    keys = [example.key for example in iterate_examples(used)]
-    references = used["answer"].to_pylist()
-    columns = {
-        "eval_set": used["source_corpus"],
-        "eval_language": used["source_language"],
-        "example_id": used["example_id"],
-        "method": used["method"],
-        "question": used["question"],
-        "reference": used["answer"],
+def _tabulate(used: Examples, answers: Mapping[Condition, Mapping[Key, str]]) -> pa.Table:
+    examples = list(used)
+    columns: dict[str, Any] = {
+        "eval_set": [example.source_corpus for example in examples],
+        "eval_language": [example.source_language for example in examples],
+        "example_id": [example.example_id for example in examples],
+        "method": [example.method for example in examples],
+        "question": [example.question for example in examples],
+        "reference": [example.answer for example in examples],
     }
     for condition, suffix in _SUFFIXES.items():
-        texts = [answers.get(condition, {}).get(key) for key in keys]
+        texts = [answers.get(condition, {}).get(example.key) for example in examples]
         scores = [
-            None if text is None else rouge_l(text, reference).fmeasure
-            for text, reference in zip(texts, references, strict=True)
+            None if text is None else rouge_l(text, example.answer).fmeasure
+            for text, example in zip(texts, examples, strict=True)
         ]
         columns[f"prediction{suffix}"] = pa.array(texts, pa.string())
         columns[f"rouge_l{suffix}"] = pa.array(scores, pa.float64())

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from sdg_training.data import Sample, collate_audio
+from sdg_training.collator import collate_audio
+from sdg_training.recordings import Sample
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
 
@@ -15,14 +16,24 @@ def generate_answers(
     processor: SALMProcessor,
     samples: Sequence[Sample],
     max_new_tokens: int,
-    with_audio: bool = True,
+    contexts: Sequence[str] | None = None,
+    num_beams: int = 1,
 ) -> list[str]:
-    """Greedy answers, in the order of ``samples``; without audio nothing stands in its place."""
+    """The likeliest answers, in the order of ``samples``.
+
+    Args:
+        contexts: texts (empty for nothing) in the recordings' stead.
+        num_beams: 1: the likeliest token each time.
+    """
     if not samples:
         return []
-    prompts = [processor.build_prompt(s.example.question, with_audio) for s in samples]
+    texts = [None] * len(samples) if contexts is None else contexts
+    prompts = [
+        processor.build_prompt(sample.example.question, text)
+        for sample, text in zip(samples, texts, strict=True)
+    ]
     audio: dict[str, torch.Tensor] = {}
-    if with_audio:
+    if contexts is None:
         audio, counts = collate_audio(processor, samples)
         prompts = [
             prompt.replace(
@@ -41,6 +52,7 @@ def generate_answers(
     tokens: Any = model.generate(  # type: ignore[misc]
         **{name: tensor.to(model.device) for name, tensor in inputs.items()},
         do_sample=False,
+        num_beams=num_beams,
         max_new_tokens=max_new_tokens,
         eos_token_id=sorted(_find_end_tokens(model, processor)),
         pad_token_id=processor.pad_token_id,

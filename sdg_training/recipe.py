@@ -1,9 +1,9 @@
 """How a speech LM is built and trained: settings alone, without torch, so they load fast."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sdg_training import tiny
 
@@ -67,6 +67,37 @@ class LoRARecipe(_Strict):
     )
 
 
+class TaskWeights(_Strict):
+    """How often an epoch goes through the examples of each task; 0.5: half of them, at random."""
+
+    qa: float = Field(default=1.0, ge=0, description="questions about recordings")
+    asr: float = Field(
+        default=0.0,
+        ge=0,
+        description="the recordings' own words, where they are known, as the paper mixes "
+        "LibriSpeech in",
+    )
+    text: float = Field(
+        default=0.0, ge=0, description="the same questions with the context as text"
+    )
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if not (self.qa or self.asr or self.text):
+            raise ValueError("at least one of qa, asr and text must be above 0")
+        return self
+
+
+class EarlyStopping(_Strict):
+    """Stop when ROUGE-L on validation examples no longer grows, and keep the best weights."""
+
+    every: int = Field(default=200, ge=1, description="updates between two measurements")
+    patience: int = Field(
+        default=3, ge=1, description="measurements without a new best one before the end"
+    )
+    limit: int = Field(default=200, ge=1, description="validation examples, at most")
+
+
 class Recipe(_Strict):
     """Everything but the data: the same recipe, data and machine give the same checkpoint."""
 
@@ -105,15 +136,31 @@ class Recipe(_Strict):
         description="stop earlier, after this time; the losses then depend on the clock",
     )
     batch_size: int = Field(default=16, ge=1, description="examples per forward pass, at most")
-    batch_seconds: float = Field(
-        default=600.0, gt=0, description="audio per forward pass, with padding, at most"
+    batch_tokens: int = Field(
+        default=8192,
+        ge=1,
+        description="text tokens and audio embeddings per forward pass, with padding, at most",
     )
-    accumulate: int = Field(default=1, ge=1, description="forward passes per update")
+    accumulate: int = Field(
+        default=1, ge=1, description="forward passes per update, over all processes together"
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="compute activations twice rather than keep them"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 matrix products where the processor has them"
     )
     seed: int = 0
+    early_stopping: EarlyStopping | None = None
+    save_every: int = Field(
+        default=500, ge=1, description="updates that a kill costs at most; see TrainConfig.work"
+    )
+    log_every: int = Field(default=1, ge=1, description="updates per point of the loss curve")
 
+    tasks: TaskWeights = TaskWeights()
+    asr_question: str = Field(
+        default="Transcribe the speech.", min_length=1, description="the question of the task asr"
+    )
     max_audio_seconds: float = Field(default=60.0, gt=0, description="longer examples are skipped")
     max_tokens: int = Field(
         default=2048, ge=8, description="longer prompts and answers are skipped"
@@ -134,6 +181,14 @@ class TrainConfig(_Strict):
     examples: str = Field(description="Parquet or Arrow file, or folder of Parquet files")
     blobs: str = Field(description="URL of the blob store that the examples' shards are in")
     output: Path = Field(description="folder of the new checkpoint; it must not exist yet")
+    validation: str | None = Field(
+        default=None, description="examples that early stopping measures, in the same blob store"
+    )
+    work: Path | None = Field(
+        default=None,
+        description="folder of states to go on from after a kill, and of TensorBoard files; null: "
+        "beside the output",
+    )
     recipe: Recipe = Recipe()
 
 

@@ -1,50 +1,57 @@
-"""Trains a speech LM: ``python -m sdg_training.train --config FILE``, or :func:`train`."""
+"""Trains a speech LM: ``python -m sdg_training.train --config FILE``, or :func:`train`.
+
+On several GPUs or machines: ``torchrun --nproc-per-node 8 -m sdg_training.train --config FILE``, or
+``accelerate launch``; the same recipe makes the same updates on however many processes.
+"""
 
 import argparse
 import math
-import time
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
+import torch.distributed
 import yaml
-from numpy.typing import NDArray
 from pydantic import ValidationError
+from tensorboardX import SummaryWriter
 from torch import nn
-from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Dataset
-from transformers.utils.logging import disable_progress_bar
+from transformers import EarlyStoppingCallback, TrainingArguments
+from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.utils import logging as transformers_logging
 
-from sdg_training.checkpoint import build_model, save_checkpoint
-from sdg_training.data import (
-    Batch,
-    Collator,
-    Recordings,
-    SkipLog,
+from sdg_training.batches import (
+    Pool,
+    RankSampler,
+    build_pools,
+    count_batches,
     measure_padding,
     plan_batches,
-    read_examples,
-    select_unskipped,
-    select_usable,
 )
-from sdg_training.encoder_cache import encode_recordings, find_recordings
+from sdg_training.checkpoint import build_model, save_checkpoint
+from sdg_training.collator import Collator, ItemSource
+from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
+from sdg_training.examples import Examples, SkipLog, open_examples, select_unskipped, select_usable
+from sdg_training.meter import Meter
 from sdg_training.recipe import Recipe, TrainConfig
-from sdg_training.reporting import PrintReporter, Progress, Reporter, open_reporter
+from sdg_training.recordings import Recordings
+from sdg_training.reporting import PrintReporter, Reporter, open_reporter
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
+from sdg_training.trainer import (
+    METRIC,
+    SALMTrainer,
+    TrainingError,
+    Watch,
+    find_state,
+    meter_file,
+)
+from sdg_training.validation import build_validation
 
-Plan = list[NDArray[np.int64]]  # the rows of each batch
 _CURVE = 500  # points that a curve in the metrics has at most
-
-
-class TrainingError(RuntimeError):
-    """The run cannot go on: says what was wrong, where, and what to do next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,211 +65,212 @@ class TrainResult:
         return {"checkpoint": str(self.checkpoint), **self.metrics}
 
 
-@dataclass(slots=True)
-class Curves:
-    """What happened update by update, and in all."""
-
-    loss: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-    examples: int = 0
-    audio_seconds: float = 0.0
-    seconds: float = 0.0
-
-    @property
-    def updates(self) -> int:
-        return len(self.loss)
-
-    def add(self, batches: Sequence[Batch], loss: float, rate: float, seconds: float) -> None:
-        self.loss.append(loss)
-        self.learning_rate.append(rate)
-        self.seconds = seconds
-        for batch in batches:
-            self.examples += len(batch.examples)
-            self.audio_seconds += sum(example.duration for example in batch.examples)
-
-    def get_rates(self) -> dict[str, float]:
-        return {
-            "examples_per_second": round(self.examples / self.seconds, 2),
-            "audio_hours_per_hour": round(self.audio_seconds / self.seconds, 1),
-        }
-
-
 def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     """Trains by ``config.recipe`` and writes the checkpoint's folder, whole or not at all.
 
+    A run that was killed goes on from its newest state in ``config.work``, with the same losses as
+    if nothing had been.
+
     Raises:
         ExamplesError: the table cannot be used, or none of its examples can.
-        TrainingError: the output exists already, or the loss is no longer a number.
+        TrainingError: the output exists already, nothing is to be trained, the number of processes
+            does not divide an update's batches, or the loss is no longer a number.
     """
     reporter, recipe = reporter or PrintReporter(), config.recipe
     if config.output.exists():
         raise TrainingError(f"{config.output} exists already: remove it, or write elsewhere")
     torch.manual_seed(recipe.seed)
     model, processor = build_model(recipe)
-    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))  # type: ignore[arg-type]
-    reporter.log(describe_parameters(model))
+    work = config.work or config.output.with_name(f".{config.output.name}.run")
+    arguments = build_arguments(recipe, work, has_validation=config.validation is not None)
+    model.to(arguments.device)  # type: ignore[arg-type]
+    is_first = arguments.process_index == 0
+    if is_first:
+        reporter.log(describe_parameters(model))
     skips = SkipLog()
     limit = min(recipe.max_audio_seconds, processor.max_seconds)
-    table = select_usable(read_examples(config.examples), processor.audio_token, limit, skips)
-    source = open_source(model, processor, table, config, reporter)
-    durations = table["duration"].to_numpy()
-    batches = iterate_batches(source, processor, durations, recipe, skips)
-    curves = fit(model, batches, count_updates(durations, recipe), recipe, reporter)
-    for line in skips.describe():
-        reporter.log(line)
-    used = select_unskipped(table, skips)
-    metrics = {
-        **measure_run(used, curves, skips),
-        "padding_share": measure_padding(plan_epoch(durations, recipe, 0), durations),
-        "trained_parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
-        "parameters": sum(w.numel() for w in model.parameters()),
-    }
-    save_checkpoint(config.output, model, processor, recipe, metrics)
-    return TrainResult(config.output, metrics)
+    examples = select_usable(open_examples(config.examples), processor.audio_token, limit, skips)
+    source = open_source(model, processor, examples, config, arguments.world_size, reporter)
+    pools = build_pools(examples, processor, recipe)
+    sampler = RankSampler(
+        pools, recipe, count_batches(pools, recipe), arguments.process_index, arguments.world_size
+    )
+    arguments.max_steps = math.ceil(len(sampler) / arguments.gradient_accumulation_steps)
+    trainer = SALMTrainer(
+        model,
+        arguments,
+        recipe,
+        ItemSource(source),
+        sampler,
+        Collator(processor, recipe.max_tokens, recipe.asr_question),
+        Meter(skips=skips),
+        build_validation(model, processor, config, reporter),
+    )
+    trainer.add_callback(Watch(trainer, reporter))
+    trainer.add_callback(TensorBoardCallback(_open_tensorboard(work) if is_first else None))
+    if recipe.early_stopping is not None:
+        trainer.add_callback(EarlyStoppingCallback(recipe.early_stopping.patience))
+    state = find_state(work, arguments.world_size)
+    if state is not None:
+        trainer.meter.load(state / meter_file(arguments.process_index))
+        reporter.log(f"going on from {state}")
+    trainer.train(resume_from_checkpoint=None if state is None else str(state))
+    return finish(trainer, config, work, examples, pools, reporter)
+
+
+def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> TrainingArguments:
+    """What transformers' Trainer has to know; making it starts the processes' conversation.
+
+    Raises:
+        TrainingError: there are no validation examples to stop early by, or the number of
+            processes does not divide an update's batches.
+    """
+    stopping = recipe.early_stopping
+    if stopping is not None and not has_validation:
+        raise TrainingError(
+            "early_stopping needs validation examples, and there are none: give the corpus a "
+            "validation split, or leave early_stopping out of the recipe"
+        )
+    on_cpu = not torch.cuda.is_available()
+    arguments = TrainingArguments(
+        output_dir=str(work),
+        max_steps=1,  # known when the examples are
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        max_grad_norm=recipe.max_grad_norm,
+        bf16=wants_bfloat16(recipe.precision, on_cpu),
+        use_cpu=on_cpu,
+        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        ddp_find_unused_parameters=True,  # a batch of text alone uses no adapter
+        logging_strategy="steps",
+        logging_steps=recipe.log_every,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=stopping.every if stopping else recipe.save_every,
+        save_total_limit=2,
+        eval_strategy="steps" if stopping else "no",
+        eval_steps=stopping.every if stopping else None,
+        load_best_model_at_end=stopping is not None,
+        metric_for_best_model=METRIC,
+        greater_is_better=True,
+        remove_unused_columns=False,
+        report_to="none",
+        disable_tqdm=True,
+        seed=recipe.seed,
+    )
+    if recipe.accumulate % arguments.world_size:
+        raise TrainingError(
+            f"an update is made of {recipe.accumulate} batches (recipe.accumulate), which "
+            f"{arguments.world_size} processes cannot share: make it a multiple of that"
+        )
+    arguments.gradient_accumulation_steps = recipe.accumulate // arguments.world_size
+    return arguments
 
 
 def open_source(
     model: SALMForConditionalGeneration,
     processor: SALMProcessor,
-    table: pa.Table,
+    examples: Examples,
     config: TrainConfig,
+    world: int,
     reporter: Reporter,
-) -> Dataset:
-    """Where samples come from: the blob store, or a frozen encoder's states, computed now."""
-    recordings = Recordings(table, config.blobs)
-    if config.recipe.freeze_encoder and config.recipe.cache_encoder:
+) -> Recordings | EncodedRecordings:
+    """Where samples come from: the blob store, or a frozen encoder's states, computed now.
+
+    Several processes would each compute all of them: they read the recordings instead.
+    """
+    recordings = Recordings(examples, config.blobs)
+    if config.recipe.freeze_encoder and config.recipe.cache_encoder and world == 1:
         return encode_recordings(model, processor, recordings, config.recipe, reporter)
     return recordings
 
 
-def plan_epoch(durations: NDArray[np.float64], recipe: Recipe, epoch: int) -> Plan:
-    """The rows of each batch, in an order that only the seed and the epoch decide."""
-    generator = np.random.default_rng((recipe.seed, epoch))
-    return plan_batches(durations, recipe.batch_size, recipe.batch_seconds, generator)
-
-
-def count_updates(durations: NDArray[np.float64], recipe: Recipe) -> int:
-    """Updates of all epochs, or ``max_steps`` where that is less."""
-    batches = sum(len(plan_epoch(durations, recipe, epoch)) for epoch in range(recipe.epochs))
-    updates = math.ceil(batches / recipe.accumulate)
-    return min(updates, recipe.max_steps or updates)
-
-
-def iterate_batches(
-    source: Dataset,
-    processor: SALMProcessor,
-    durations: NDArray[np.float64],
-    recipe: Recipe,
-    skips: SkipLog,
-) -> Iterator[Batch]:
-    """All epochs' batches; what is skipped is counted, and a batch with nothing else left out."""
-    collator = Collator(processor, recipe.max_tokens)
-    for epoch in range(recipe.epochs):
-        plan = plan_epoch(durations, recipe, epoch)
-        loader = DataLoader(
-            source,
-            batch_sampler=[batch.tolist() for batch in plan],
-            collate_fn=collator,
-            num_workers=recipe.num_workers,
-        )
-        for batch in loader:
-            skips.add(batch.skips)
-            if batch.examples:
-                yield batch
-
-
-def fit(
-    model: SALMForConditionalGeneration,
-    batches: Iterator[Batch],
-    total: int,
-    recipe: Recipe,
+def finish(
+    trainer: SALMTrainer,
+    config: TrainConfig,
+    work: Path,
+    examples: Examples,
+    pools: Sequence[Pool],
     reporter: Reporter,
-) -> Curves:
-    """At most ``total`` updates, or fewer where time or batches run out.
-
-    Raises:
-        TrainingError: the loss is no longer a number.
-    """
-    optimizer = build_optimizer(model, recipe)
-    precision = open_autocast(recipe.precision, model.device)
-    curves, started = Curves(), time.monotonic()
-    limit = (recipe.max_minutes or math.inf) * 60
-    model.train()
-    while curves.updates < total and curves.seconds < limit:
-        group = list(islice(batches, recipe.accumulate))
-        if not group:
-            break
-        share = max((curves.updates + 0.5) / total, curves.seconds / limit)
-        rate = recipe.learning_rate * schedule(share, recipe.warmup_share)
-        loss = update(model, optimizer, group, rate, recipe.max_grad_norm, precision)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} at update {curves.updates + 1}, in examples "
-                f"{', '.join(ex.example_id for ex in group[0].examples[:3])} ...: "
-                "lower the learning rate, or look at these examples"
-            )
-        curves.add(group, loss, rate, time.monotonic() - started)
-        figures = {"loss": loss, "learning_rate": rate, **curves.get_rates()}
-        reporter.progress(
-            Progress("training", curves.updates, total, "updates", curves.seconds, figures)
-        )
+) -> TrainResult:
+    """Writes the checkpoint, from the first process, with what all of them did."""
+    model, processor = trainer.accelerator.unwrap_model(trainer.model), trainer.collator.processor
     model.eval()
-    return curves
+    weights = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
+    meter = merge_meters(trainer.meter)
+    used = select_unskipped(examples, meter.skips)
+    metrics = {
+        **measure_run(used, meter, trainer.recipe),
+        **measure_plan(pools, trainer.recipe),
+        "processes": trainer.args.world_size,
+        "trained_parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
+        "parameters": sum(w.numel() for w in model.parameters()),
+    }
+    if trainer.args.process_index == 0:
+        for line in meter.skips.describe():
+            reporter.log(line)
+        save_checkpoint(
+            config.output, model, processor, trainer.recipe, metrics, work / "tensorboard", weights
+        )
+        shutil.rmtree(work, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    return TrainResult(config.output, metrics)
 
 
-def update(
-    model: SALMForConditionalGeneration,
-    optimizer: Optimizer,
-    batches: Sequence[Batch],
-    learning_rate: float,
-    max_grad_norm: float,
-    precision: AbstractContextManager,
-) -> float:
-    """One step down the gradient of ``batches`` together; returns their mean loss."""
-    total = 0.0
-    for batch in batches:
-        inputs = {
-            name: value.to(model.device) if isinstance(value, torch.Tensor) else value
-            for name, value in batch.inputs.items()
-        }
-        with precision:
-            loss = model(**inputs, use_cache=False).loss / len(batches)
-        loss.backward()
-        total += loss.item()
-    nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-    optimizer.step()
-    optimizer.zero_grad()
-    return total
+def merge_meters(own: Meter) -> Meter:
+    """The counts of all processes together."""
+    if not torch.distributed.is_initialized():
+        return own
+    meters: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(meters, own)
+    for other in meters[1:]:
+        meters[0].merge(other)
+    merged: Meter = meters[0]
+    return merged
 
 
-def schedule(share: float, warmup_share: float) -> float:
-    """The learning rate, of its peak, after ``share`` of the run: a rise, then a cosine to zero."""
-    if share < warmup_share:
-        return share / warmup_share
-    return 0.5 * (1 + math.cos(math.pi * (share - warmup_share) / (1 - warmup_share)))
+def measure_run(used: Examples, meter: Meter, recipe: Recipe) -> dict[str, Any]:
+    """The figures of a run over the examples ``used``; hours are those of distinct recordings."""
+    durations = used.durations[used.find_recordings()]
+    every = math.ceil(len(meter.loss) / _CURVE) or 1
+    return {
+        "examples": len(used),
+        "audio_hours": round(float(durations.sum()) / 3600, 4),
+        "updates": meter.updates,
+        "seconds": round(meter.seconds, 2),
+        **meter.get_rates(),
+        "final_loss": float(np.mean(meter.loss[-max(1, len(meter.loss) // 20) :])),
+        "skipped": meter.skips.count(),
+        "curve_every": every * recipe.log_every,  # updates from one point of a curve to the next
+        "loss": meter.loss[::every],
+        "learning_rate": meter.learning_rate[::every],
+        "validation": meter.validation,  # pairs of update and ROUGE-L
+    }
 
 
-def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """Adam or AdamW over what is trained; matrices decay, biases and norms do not."""
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [w for w in trained if w.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [w for w in trained if w.ndim <= 1], "weight_decay": 0.0},
+def measure_plan(pools: Sequence[Pool], recipe: Recipe) -> dict[str, Any]:
+    """What an epoch is made of, and how much of it is padding; at random, and as it was done."""
+    lengths = np.concatenate([pool.lengths for pool in pools])
+    shuffled = np.random.default_rng(recipe.seed).permutation(len(lengths))
+    at_random = [
+        shuffled[start : start + recipe.batch_size]
+        for start in range(0, len(shuffled), recipe.batch_size)
     ]
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=recipe.learning_rate, fused=True)
+    generator = np.random.default_rng((recipe.seed, 0))
+    plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
+    return {
+        "items": {pool.task: round(pool.weight * len(pool.items)) for pool in pools},
+        "padding_share": round(measure_padding(plan, lengths), 4),
+        "padding_share_at_random": round(measure_padding(at_random, lengths), 4),
+    }
 
 
-def open_autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """bfloat16 matrix products if they are wanted, or wanted where the processor has them."""
-    wanted = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
+def wants_bfloat16(precision: str, on_cpu: bool) -> bool:
+    """If it is asked for, or left open and the processor has it."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if not on_cpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     features = torch.cpu.get_capabilities()
     return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
@@ -279,24 +287,6 @@ def describe_parameters(model: nn.Module) -> str:
     return "\n".join(lines)
 
 
-def measure_run(used: pa.Table, curves: Curves, skips: SkipLog) -> dict[str, Any]:
-    """The figures of a run over the examples ``used``; hours are those of distinct recordings."""
-    durations = used["duration"].to_numpy()[find_recordings(used)]
-    every = math.ceil(curves.updates / _CURVE)
-    return {
-        "examples": used.num_rows,
-        "audio_hours": round(float(durations.sum()) / 3600, 4),
-        "updates": curves.updates,
-        "seconds": round(curves.seconds, 2),
-        **curves.get_rates(),
-        "final_loss": float(np.mean(curves.loss[-max(1, curves.updates // 20) :])),
-        "skipped": skips.count(),
-        "curve_every": every,  # updates from one point of a curve to the next
-        "loss": curves.loss[::every],
-        "learning_rate": curves.learning_rate[::every],
-    }
-
-
 def load_config(path: Path) -> TrainConfig:
     """A YAML or JSON file.
 
@@ -309,11 +299,20 @@ def load_config(path: Path) -> TrainConfig:
         raise TrainingError(f"{path} is no training configuration: {error}") from error
 
 
+def _open_tensorboard(work: Path) -> SummaryWriter:
+    return SummaryWriter(str(work / "tensorboard"))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m sdg_training.train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m sdg_training.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
     config = load_config(parser.parse_args(arguments).config)
-    disable_progress_bar()  # transformers' own: it breaks our lines
+    transformers_logging.disable_progress_bar()  # its own: they break our lines
+    transformers_logging.set_verbosity_error()
     with open_reporter() as reporter:
         reporter.finish(train(config, reporter).to_dict())
 

@@ -80,6 +80,7 @@ def fill_row(
         "source_corpus": "toy",
         "source_language": "en",
         "speaker": f"voice-{number % 2}",
+        "context": "nothing is said",
         "question": "what is said?",
         "answer": "nothing",
         "shard": "shard.tar",
@@ -88,3 +89,10 @@ def fill_row(
         "duration": 1.0,
         **row,
     }
+
+
+def write_toys(folder: Path, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Examples about recordings of 0.5, 1.0, 1.5 ... seconds."""
+    recordings = [encode_flac(noise(0.5 * (index + 1), index)) for index in range(len(rows))]
+    durations = [{"duration": 0.5 * (index + 1)} | dict(row) for index, row in enumerate(rows)]
+    return write_examples(folder, recordings, durations)

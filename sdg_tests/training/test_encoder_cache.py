@@ -7,9 +7,10 @@ import torch
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
 from sdg_tests.training.salm.test_modeling_salm import build
-from sdg_training.data import Recordings, Sample, Skip
-from sdg_training.encoder_cache import EncoderCache, encode_recordings, find_recordings
+from sdg_training.encoder_cache import EncoderCache, encode_recordings
+from sdg_training.examples import Skip, open_examples
 from sdg_training.recipe import Recipe
+from sdg_training.recordings import Recordings, Sample
 from sdg_training.reporting import Progress
 
 
@@ -45,12 +46,11 @@ def test_each_recording_is_encoded_once(encoder: Path, llm: Path, tmp_path: Path
     rows = [
         {"recording": number, "duration": (1.0, 0.6, 0.8)[number]} for number in (0, 0, 1, 2, 2, 1)
     ]
-    table = write_examples(tmp_path, recordings, rows)
-    assert find_recordings(table).tolist() == [0, 2, 3]
+    examples = open_examples(write_examples(tmp_path, recordings, rows))
     model, processor = build(encoder, llm)
     recorder = Recorder()
     encoded = encode_recordings(
-        model, processor, Recordings(table, str(tmp_path)), Recipe(batch_size=2), recorder
+        model, processor, Recordings(examples, str(tmp_path)), Recipe(batch_size=2), recorder
     )
     assert (len(encoded.cache), len(encoded.faults)) == (2, 1)
     assert (recorder.steps[-1].done, recorder.steps[-1].total) == (3, 3)
@@ -60,7 +60,7 @@ def test_each_recording_is_encoded_once(encoder: Path, llm: Path, tmp_path: Path
     for row in (0, 1, 3, 4):
         sample = samples[row]
         assert isinstance(sample, Sample)
-        [audio] = Recordings(table, str(tmp_path)).__getitems__([row])
+        [audio] = Recordings(examples, str(tmp_path)).__getitems__([row])
         assert isinstance(audio, Sample)
         with torch.no_grad():
             states, _ = model.encode(**processor.extract_features([audio.audio]))

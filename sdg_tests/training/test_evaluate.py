@@ -15,10 +15,11 @@ from sdg_training.checkpoint import (
     save_checkpoint,
     undo_training,
 )
-from sdg_training.data import ExamplesError, Recordings, Sample
 from sdg_training.evaluate import CONDITIONS, score
+from sdg_training.examples import ExamplesError, open_examples
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
+from sdg_training.recordings import Recordings, Sample
 from sdg_training.rouge import rouge_l
 
 
@@ -72,7 +73,7 @@ def test_every_condition_is_the_model_s_own_answer(
     tmp_path: Path, checkpoint: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
     table = score(checkpoint, examples, str(tmp_path), max_new_tokens=5, batch_size=3).table
-    samples = Recordings(examples, str(tmp_path)).__getitems__(range(4))
+    samples = Recordings(open_examples(examples), str(tmp_path)).__getitems__(range(4))
     alone = [[sample] for sample in samples if isinstance(sample, Sample)]
     models = {
         "prediction": load_checkpoint(checkpoint),
@@ -82,7 +83,7 @@ def test_every_condition_is_the_model_s_own_answer(
         answers = [generate_answers(model, processor, one, 5)[0] for one in alone]
         assert table[column].to_pylist() == answers
     model, processor = models["prediction"]
-    answers = [generate_answers(model, processor, one, 5, with_audio=False)[0] for one in alone]
+    answers = [generate_answers(model, processor, one, 5, contexts=[""])[0] for one in alone]
     assert table["prediction_audio_removed"].to_pylist() == answers
 
 

@@ -16,17 +16,16 @@ from pydantic import ValidationError
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
 from sdg_training.checkpoint import build_model, load_checkpoint, load_recipe
-from sdg_training.data import ExamplesError
 from sdg_training.evaluate import score
+from sdg_training.examples import ExamplesError
 from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.train import (
     TrainingError,
     TrainResult,
-    build_optimizer,
     load_config,
-    schedule,
     train,
 )
+from sdg_training.trainer import build_optimizer, schedule
 
 ANSWERS = ["red", "grün", "मछली", "北京", "سوق", "blue bird", "eins", "two"]
 ADAPTERS: dict[str, dict[str, Any]] = {
@@ -198,7 +197,8 @@ def test_a_checkpoint_appears_whole_or_not_at_all(
     monkeypatch.setattr("sdg_training.salm.SALMProcessor.save_pretrained", fail)
     with pytest.raises(OSError, match="no space left"):
         run(tmp_path, examples, recipe)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["examples.parquet", "shard.tar"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".out.run", "examples.parquet", "shard.tar"]  # the first: to go on from
 
 
 def test_a_run_that_diverges_stops(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:

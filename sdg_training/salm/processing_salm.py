@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -119,17 +120,28 @@ class SALMProcessor(ProcessorMixin):
         """The longest recording that the encoder takes whole."""
         return float(getattr(self.feature_extractor, "chunk_length", inf))
 
-    def build_prompt(self, question: str, with_audio: bool = True) -> str:
-        """The chat up to where the answer begins; without audio, nothing stands in its place.
+    @cached_property
+    def audio_tokens_per_second(self) -> float:
+        """Audio embeddings that a second becomes."""
+        seconds = min(4.0, self.max_seconds)
+        silence = np.zeros(int(seconds * self.sampling_rate), np.float32)
+        frames = int(self.extract_features([silence])["input_features_mask"].sum())
+        return float(self.count_audio_tokens(self.count_states(frames)) / seconds)
+
+    def build_prompt(self, question: str, context: str | None = None) -> str:
+        """The chat up to where the answer begins.
+
+        Args:
+            context: text (it may be empty) that stands in the audio's stead.
 
         Raises:
-            ValueError: the question holds the audio placeholder.
+            ValueError: question or context hold the audio placeholder.
         """
-        if self.audio_token in question:
-            raise ValueError(f"the question holds the audio placeholder {self.audio_token!r}")
-        audio = self.audio_token if with_audio else ""
+        if self.audio_token in question or self.audio_token in (context or ""):
+            raise ValueError(f"question or context hold the audio placeholder {self.audio_token!r}")
+        heard = self.audio_token if context is None else context
         return self.tokenizer.apply_chat_template(
-            [self._user_turn(question, audio)], tokenize=False, add_generation_prompt=True
+            [self._user_turn(question, heard)], tokenize=False, add_generation_prompt=True
         )
 
     def build_answer(self, answer: str) -> str:
@@ -148,10 +160,12 @@ class SALMProcessor(ProcessorMixin):
             )
         return chat[len(prompt) :].rstrip()
 
-    def encode_text(self, question: str, answer: str) -> EncodedText:
-        """The tokens of one training example, around its recording."""
-        prompt = self.tokenizer.encode(self.build_prompt(question), add_special_tokens=False)
-        place = prompt.index(self.audio_token_id)
+    def encode_text(self, question: str, answer: str, context: str | None = None) -> EncodedText:
+        """The tokens of one training example: around its recording, or with ``context`` for it."""
+        prompt = self.tokenizer.encode(
+            self.build_prompt(question, context), add_special_tokens=False
+        )
+        place = prompt.index(self.audio_token_id) if context is None else len(prompt)
         ids = self.tokenizer.encode(self.build_answer(answer), add_special_tokens=False)
         if not ids or ids[-1] not in self.tokenizer.all_special_ids:
             ids.append(int(self.tokenizer.eos_token_id))

@@ -51,7 +51,7 @@ def test_the_llm_input_is_as_long_as_the_text(pair: Pair) -> None:
     model, processor = pair
     inputs = prepare(processor, [0, 1, 2])
     assert processor.audio_token_id not in inputs["input_ids"]
-    longest = max(len(processor.build_prompt(q, False).encode()) for q in QUESTIONS)
+    longest = max(len(processor.build_prompt(q, "").encode()) for q in QUESTIONS)
     assert inputs["input_ids"].shape[1] <= longest  # the toy tokenizer has a token for each byte
     logits = compute_logits(model, inputs)
     assert logits.shape == (*inputs["input_ids"].shape, model.config.text_config.vocab_size)
@@ -129,7 +129,7 @@ def test_another_recording_gives_another_answer(pair: Pair) -> None:
 
 def test_without_audio_the_llm_reads_the_text_alone(pair: Pair) -> None:
     model, processor = pair
-    prompts = [processor.build_prompt(question, with_audio=False) for question in QUESTIONS]
+    prompts = [processor.build_prompt(question, "") for question in QUESTIONS]
     inputs = dict(processor(text=prompts, return_tensors="pt"))
     alone = model.llm(**inputs).logits
     torch.testing.assert_close(compute_logits(model, inputs), alone.detach(), atol=1e-5, rtol=1e-4)

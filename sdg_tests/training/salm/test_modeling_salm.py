@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from sdg_tests.training.dummies import noise
-from sdg_training.data import IGNORED
+from sdg_training.collator import IGNORED
 from sdg_training.salm import SALMConfig, SALMForConditionalGeneration, SALMProcessor
 
 ADAPTERS: dict[str, dict[str, Any]] = {
@@ -99,7 +99,7 @@ def test_another_recording_gives_another_answer(encoder: Path, llm: Path, adapte
 
 def test_before_training_the_llm_answers_as_it_always_did(encoder: Path, llm: Path) -> None:
     model, processor = build(encoder, llm)
-    prompt = processor.build_prompt("who?", with_audio=False)
+    prompt = processor.build_prompt("who?", "")
     inputs = dict(processor(text=prompt, return_tensors="pt"))
     base = AutoModelForCausalLM.from_pretrained(llm)
     torch.testing.assert_close(compute_logits(model, inputs), compute_logits(base, inputs))
@@ -107,7 +107,10 @@ def test_before_training_the_llm_answers_as_it_always_did(encoder: Path, llm: Pa
 
 def test_prompts_with_and_without_audio_share_a_batch(encoder: Path, llm: Path) -> None:
     model, processor = build(encoder, llm)
-    texts = [processor.build_prompt("who?", with_audio) for with_audio in (False, True, False)]
+    texts = [
+        processor.build_prompt("who?", None if with_audio else "")
+        for with_audio in (False, True, False)
+    ]
     inputs = processor(text=texts, audio=[noise(0.5, 0)], return_tensors="pt")
     logits = compute_logits(model, dict(inputs))
     alone = compute_logits(model, dict(processor(text=texts[:1], return_tensors="pt")))

@@ -1,0 +1,65 @@
+"""A model's answers to all examples of a table."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch.utils.data import DataLoader
+
+from sdg_training.batches import build_pool, plan_batches
+from sdg_training.encoder_cache import EncodedRecordings
+from sdg_training.examples import Example, Skip
+from sdg_training.generate import generate_answers
+from sdg_training.recipe import Recipe
+from sdg_training.recordings import Recordings, Sample
+from sdg_training.reporting import Progress, Reporter
+from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
+
+Key = tuple[str, str, str]  # Example.key
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Answers by :attr:`Example.key`, and what has none."""
+
+    answers: dict[Key, str]
+    skips: list[Skip]
+
+
+def answer_all(
+    model: SALMForConditionalGeneration,
+    processor: SALMProcessor,
+    source: Recordings | EncodedRecordings,
+    recipe: Recipe,
+    max_new_tokens: int,
+    name: str,
+    reporter: Reporter,
+    read: Callable[[Example], str] | None = None,
+) -> Answered:
+    """Greedy answers, batch by batch, with progress as ``name``.
+
+    Args:
+        read: what stands in the audio's stead, an empty text for nothing; none: the audio.
+    """
+    started, done = time.monotonic(), 0
+    examples = source.examples
+    pool = build_pool(examples, processor, "qa", 1.0, recipe.asr_question)
+    plan = plan_batches(pool.lengths, recipe.batch_size, recipe.batch_tokens)
+    loader = DataLoader(
+        source,  # type: ignore[arg-type]
+        batch_sampler=[batch.tolist() for batch in plan],
+        collate_fn=list,
+        num_workers=recipe.num_workers,
+    )
+    answered = Answered({}, [])
+    for batch in loader:
+        answered.skips.extend(sample for sample in batch if isinstance(sample, Skip))
+        samples = [sample for sample in batch if isinstance(sample, Sample)]
+        contexts = None if read is None else [read(sample.example) for sample in samples]
+        texts = generate_answers(model, processor, samples, max_new_tokens, contexts)
+        answered.answers.update(
+            {s.example.key: text for s, text in zip(samples, texts, strict=True)}
+        )
+        done, seconds = done + len(batch), time.monotonic() - started
+        reporter.progress(Progress(name, done, len(examples), "examples", seconds))
+    return answered

@@ -1,0 +1,169 @@
+"""Samples to a batch: features or encoder states, prompts and answers, padded on the left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from sdg_training.batches import split_item
+from sdg_training.examples import Example, Skip
+from sdg_training.recordings import Sample
+from sdg_training.salm.processing_salm import EncodedText, SALMProcessor
+from sdg_training.tasks import Task, Turn, write_turn
+
+IGNORED = -100  # the label of a token that no loss is computed for
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A sample and what it is to teach."""
+
+    sample: Sample | Skip
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The model's inputs for ``examples``, and what else was to be in the batch.
+
+    Where no example is left, the inputs are a prompt that no loss is due for: an update is made of
+    as many batches as planned, in every process.
+    """
+
+    examples: list[Example]
+    inputs: dict[str, Any]
+    skips: list[Skip]
+
+
+class ItemSource(Dataset):
+    """Items by their numbers: samples of ``source``, whose audio is read where it is heard."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+
+    def __getitem__(self, item: int) -> Item:
+        return self.__getitems__([item])[0]
+
+    def __getitems__(self, items: Sequence[int]) -> list[Item]:
+        """A batch, which has audio in all of its items or in none."""
+        pairs = [split_item(item, len(self.source)) for item in items]
+        rows = [row for _, row in pairs]
+        samples: list[Sample | Skip] = (
+            [Sample(example) for example in self.source.examples.get(rows)]
+            if pairs[0][0] == "text"
+            else self.source.__getitems__(rows)
+        )
+        return [Item(sample, task) for sample, (task, _) in zip(samples, pairs, strict=True)]
+
+
+class Collator:
+    """Items to a batch.
+
+    Padding on the left puts all answers at the end, so that logits are computed for these alone.
+
+    Args:
+        max_tokens: longer examples, audio embeddings included, are skipped.
+        asr_question: what is asked where the answer is the recording's own words.
+    """
+
+    def __init__(self, processor: SALMProcessor, max_tokens: int, asr_question: str) -> None:
+        self.processor = processor
+        self.max_tokens = max_tokens
+        self.asr_question = asr_question
+        self._encode = lru_cache(maxsize=100_000)(self._encode_turn)
+
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        skips = [item.sample for item in items if isinstance(item.sample, Skip)]
+        usable = [(i.sample, i.task) for i in items if isinstance(i.sample, Sample)]
+        if not usable:
+            return Batch([], self._collate_nothing(), skips)
+        samples = [sample for sample, _ in usable]
+        audio: dict[str, Tensor] = {}
+        counts: Sequence[int | None] = [None] * len(samples)
+        if usable[0][1] != "text":
+            audio, counts = collate_audio(self.processor, samples)
+        texts = [self._encode(write_turn(s.example, t, self.asr_question)) for s, t in usable]
+        faults = [self._find_fault(*each) for each in zip(samples, texts, counts, strict=True)]
+        kept = [index for index, fault in enumerate(faults) if fault is None]
+        skips += [fault for fault in faults if fault is not None]
+        if not kept:
+            return Batch([], self._collate_nothing(), skips)
+        inputs = {name: tensor[kept] for name, tensor in audio.items()} | self._collate_texts(
+            [texts[index] for index in kept], [counts[index] or 0 for index in kept]
+        )
+        return Batch([samples[index].example for index in kept], inputs, skips)
+
+    def _collate_texts(
+        self, texts: Sequence[EncodedText], num_audio_tokens: Sequence[int]
+    ) -> dict[str, Any]:
+        return collate_text(
+            texts,
+            [self.processor.count_placeholders(count) for count in num_audio_tokens],
+            self.processor.audio_token_id,
+            self.processor.pad_token_id,
+        )
+
+    def _collate_nothing(self) -> dict[str, Any]:
+        inputs = self._collate_texts([self._encode(Turn("?", "!", context=""))], [0])
+        return inputs | {"labels": torch.full_like(inputs["labels"], IGNORED)}
+
+    def _encode_turn(self, turn: Turn) -> EncodedText:
+        return self.processor.encode_text(turn.question, turn.answer, turn.context)
+
+    def _find_fault(
+        self, sample: Sample, text: EncodedText, num_audio_tokens: int | None
+    ) -> Skip | None:
+        if num_audio_tokens == 0:
+            detail = f"{sample.example.duration:.2f} s make no audio embedding at all"
+            return Skip(sample.example, "audio_too_short", detail)
+        total = len(text) + self.processor.count_placeholders(num_audio_tokens or 0)
+        if total > self.max_tokens:
+            detail = f"{total} tokens, over the limit of {self.max_tokens}"
+            return Skip(sample.example, "too_many_tokens", detail)
+        return None
+
+
+def collate_audio(
+    processor: SALMProcessor, samples: Sequence[Sample]
+) -> tuple[dict[str, Tensor], list[int]]:
+    """Features or encoder states of the recordings, and the audio embeddings of each to be."""
+    states = [sample.encoder_states for sample in samples if sample.encoder_states is not None]
+    if states:
+        num_states = torch.tensor([len(each) for each in states])
+        inputs = {
+            "encoder_states": pad_sequence(states, batch_first=True),  # (B, T, D)
+            "encoder_mask": torch.arange(int(num_states.max())) < num_states[:, None],  # (B, T)
+        }
+    else:
+        recordings = [sample.audio for sample in samples if sample.audio is not None]
+        inputs = dict(processor.extract_features(recordings))
+        num_states = processor.count_states(inputs["input_features_mask"].sum(-1))
+    return inputs, processor.count_audio_tokens(num_states).tolist()
+
+
+def collate_text(
+    texts: Sequence[EncodedText], num_placeholders: Sequence[int], audio_token: int, pad_token: int
+) -> dict[str, Any]:
+    """``input_ids``, ``attention_mask``, ``labels``: (B, L); ``logits_to_keep``: the answers'."""
+    rows = [
+        text.before + [audio_token] * count + text.after + text.answer
+        for text, count in zip(texts, num_placeholders, strict=True)
+    ]
+    shape = (len(rows), max(map(len, rows)))
+    input_ids, labels = torch.full(shape, pad_token), torch.full(shape, IGNORED)
+    attention_mask = torch.zeros(shape, dtype=torch.long)
+    for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
+        input_ids[index, -len(row) :] = torch.tensor(row)
+        attention_mask[index, -len(row) :] = 1
+        labels[index, -len(text.answer) :] = torch.tensor(text.answer)
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "labels": labels,
+        "logits_to_keep": max(len(text.answer) for text in texts) + 1,
+    }

@@ -1,0 +1,268 @@
+"""Training examples as rows of a table on disk, which is never in memory as a whole.
+
+What cannot be used becomes a :class:`Skip` with its reason, and the rest goes on.
+"""
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+from numpy.typing import NDArray
+
+MIN_SECONDS = 0.1  # shorter audio gives a feature extractor too few frames to normalise
+_CHUNK = 4096  # rows that are read at once
+
+
+class ExamplesError(ValueError):
+    """The table cannot be used at all: says what was wrong, where, and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question about a recording, which is ``byte_length`` bytes of FLAC in ``shard``."""
+
+    example_id: str
+    method: str
+    source_corpus: str
+    source_language: str
+    speaker: str | None
+    context: str | None  # what the recording says, where that is known
+    question: str
+    answer: str
+    shard: str
+    byte_offset: int
+    byte_length: int
+    duration: float  # seconds
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Unlike ``example_id``, unique where several corpora and languages are united."""
+        return (self.source_corpus, self.source_language, self.example_id)
+
+    @property
+    def recording(self) -> tuple[str, int]:
+        """The same for all questions about one recording."""
+        return (self.shard, self.byte_offset)
+
+
+COLUMNS = tuple(field.name for field in fields(Example))
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why an example was not used."""
+
+    example: Example
+    reason: str  # a short stable code: "empty_answer", "unreadable_audio"
+    detail: str  # a sentence for a person
+
+    @property
+    def example_id(self) -> str:
+        return self.example.example_id
+
+
+class SkipLog:
+    """Skipped examples, each once, however many epochs it was met in."""
+
+    def __init__(self, skips: Iterable[Skip] = ()) -> None:
+        self._skips: dict[tuple[str, str, str], Skip] = {}
+        self.add(skips)
+
+    def __len__(self) -> int:
+        return len(self._skips)
+
+    def __contains__(self, example: Example) -> bool:
+        return example.key in self._skips
+
+    @property
+    def examples(self) -> list[Skip]:
+        return list(self._skips.values())
+
+    def add(self, skips: Iterable[Skip]) -> None:
+        for skip in skips:
+            self._skips.setdefault(skip.example.key, skip)
+
+    def count(self) -> dict[str, int]:
+        """Examples by reason, the most frequent first."""
+        return dict(Counter(skip.reason for skip in self._skips.values()).most_common())
+
+    def describe(self) -> list[str]:
+        """One line per reason, with an example of it."""
+        first = {skip.reason: skip for skip in reversed(self.examples)}
+        return [
+            f"skipped {count} ({reason}), for one {first[reason].example_id}: "
+            f"{first[reason].detail}"
+            for reason, count in self.count().items()
+        ]
+
+
+class Examples:
+    """Rows of a table, read as they are asked for; the table is memory-mapped.
+
+    In memory are eight bytes for each row, the seconds of its recording.
+    """
+
+    def __init__(
+        self, batches: Sequence[pa.RecordBatch], rows: NDArray[np.int64] | None = None
+    ) -> None:
+        self._batches = batches
+        self._ends = np.cumsum([batch.num_rows for batch in batches], dtype=np.int64)
+        total = int(self._ends[-1]) if len(batches) else 0
+        self._rows = np.arange(total) if rows is None else rows
+        self.durations: NDArray[np.float64] = self._column("duration", np.float64)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.get([index])[0]
+
+    def __iter__(self) -> Iterator[Example]:
+        for start in range(0, len(self), _CHUNK):
+            yield from self.get(range(start, min(start + _CHUNK, len(self))))
+
+    def get(self, indices: Iterable[int]) -> list[Example]:
+        """The examples at ``indices``, in that order."""
+        wanted = self._rows[np.fromiter(indices, np.int64)]
+        found: list[Example | None] = [None] * len(wanted)
+        places = np.searchsorted(self._ends, wanted, side="right")
+        for place in np.unique(places):
+            batch = self._batches[place]
+            positions = np.flatnonzero(places == place)
+            start = self._ends[place] - batch.num_rows
+            rows = batch.take(pa.array(wanted[positions] - start)).to_pylist()
+            for position, row in zip(positions, rows, strict=True):
+                found[position] = Example(**row)
+        return [example for example in found if example is not None]
+
+    def select(self, indices: NDArray[np.int64]) -> "Examples":
+        """Some of the rows, in the order of ``indices``."""
+        return Examples(self._batches, self._rows[indices])
+
+    def find_recordings(self) -> NDArray[np.int64]:
+        """The index of the first row about each recording, in order."""
+        shards: dict[str, int] = {}
+        numbers = [
+            np.fromiter(
+                (shards.setdefault(name, len(shards)) for name in batch["shard"].to_pylist()),
+                np.int64,
+                batch.num_rows,
+            )
+            for batch in self._batches
+        ]
+        shard = np.concatenate(numbers)[self._rows] if numbers else np.zeros(0, np.int64)
+        keys = np.stack([shard, self._column("byte_offset", np.int64)])
+        return np.sort(np.unique(keys, axis=1, return_index=True)[1])
+
+    def _column(self, name: str, dtype: type[np.generic]) -> NDArray:
+        parts = [batch[name].to_numpy(zero_copy_only=False) for batch in self._batches]
+        return np.concatenate([*parts, np.zeros(0)]).astype(dtype)[self._rows]
+
+
+def open_examples(source: str | pa.Table) -> Examples:
+    """A table, or the Parquet or Arrow file (or folder of Parquet files) that it is in.
+
+    What is not an Arrow file already is copied into a temporary one, a few thousand rows at a time.
+
+    Raises:
+        ExamplesError: there is no such table, or it lacks a column.
+    """
+    if isinstance(source, pa.Table):
+        _check_columns(source.schema, "the table of examples")
+        return Examples(source.select(COLUMNS).to_batches())
+    try:
+        is_arrow = source.endswith((".arrow", ".feather"))
+        dataset = pyarrow.dataset.dataset(source, format="ipc" if is_arrow else "parquet")
+        _check_columns(dataset.schema, source)
+        return Examples(_map(dataset))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ExamplesError(f"{source} cannot be read as a table of examples: {error}") from error
+
+
+def _check_columns(schema: pa.Schema, name: str) -> None:
+    if missing := set(COLUMNS) - set(schema.names):
+        raise ExamplesError(
+            f"{name} lacks the columns {', '.join(sorted(missing))}; "
+            f"it needs {', '.join(COLUMNS)}, as the asset training_examples has them"
+        )
+
+
+def _map(dataset: pyarrow.dataset.Dataset) -> list[pa.RecordBatch]:
+    """The dataset's columns of ours, memory-mapped from a file that has no name any more."""
+    handle, path = tempfile.mkstemp(prefix="sdg-examples-", suffix=".arrow")
+    os.close(handle)
+    try:
+        schema = pa.schema([dataset.schema.field(name) for name in COLUMNS])
+        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            for batch in dataset.to_batches(
+                columns=list(COLUMNS), batch_size=_CHUNK, batch_readahead=1, fragment_readahead=1
+            ):
+                if batch.num_rows:
+                    writer.write_batch(batch)
+        with pa.ipc.open_file(pa.memory_map(path)) as reader:
+            return [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    finally:
+        os.unlink(path)  # the mapping outlives the name
+
+
+def find_fault(example: Example, audio_token: str, max_seconds: float) -> Skip | None:
+    """What in the row alone makes an example unfit."""
+    for name in ("question", "answer"):
+        text = getattr(example, name)
+        if not text or not text.strip():
+            return Skip(example, f"empty_{name}", f"the {name} is empty")
+        if audio_token in text:
+            detail = f"the {name} holds the audio placeholder {audio_token}"
+            return Skip(example, "placeholder_in_text", detail)
+    if example.duration < MIN_SECONDS:
+        detail = f"{example.duration:.2f} s of audio, less than {MIN_SECONDS:g} s"
+        return Skip(example, "audio_too_short", detail)
+    if example.duration > max_seconds:
+        detail = f"{example.duration:.1f} s of audio, over the limit of {max_seconds:g} s"
+        return Skip(example, "audio_too_long", detail)
+    return None
+
+
+def select_usable(
+    examples: Examples, audio_token: str, max_seconds: float, skips: SkipLog
+) -> Examples:
+    """The rows without a fault of their own; the others are counted.
+
+    Raises:
+        ExamplesError: no row is left.
+    """
+    faults = (find_fault(example, audio_token, max_seconds) for example in examples)
+    kept = np.fromiter((skips_none(fault, skips) for fault in faults), bool, len(examples))
+    return _require_rows(examples if kept.all() else examples.select(np.flatnonzero(kept)), skips)
+
+
+def select_unskipped(examples: Examples, skips: SkipLog) -> Examples:
+    """The rows that no fault was met in.
+
+    Raises:
+        ExamplesError: no row is left.
+    """
+    if len(skips):
+        kept = np.fromiter((example not in skips for example in examples), bool, len(examples))
+        examples = examples.select(np.flatnonzero(kept))
+    return _require_rows(examples, skips)
+
+
+def _require_rows(examples: Examples, skips: SkipLog) -> Examples:
+    if len(examples) == 0:
+        reasons = "; ".join(skips.describe()) or "the table has no rows"
+        raise ExamplesError(f"there is no example to use: {reasons}")
+    return examples
+
+
+def skips_none(fault: Skip | None, skips: SkipLog) -> bool:
+    """Whether there is no fault; one that there is goes into ``skips``."""
+    if fault is None:
+        return True
+    skips.add([fault])
+    return False

@@ -1,0 +1,103 @@
+"""What a training run did, update by update and in all; it survives a kill with the checkpoint."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sdg_training.collator import Batch
+from sdg_training.examples import Example, Skip, SkipLog
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts of one process; ``seconds`` is the time in training, also of earlier processes."""
+
+    loss: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    logged_at: list[int] = field(default_factory=list)  # the update of each point of the two
+    validation: list[tuple[int, float]] = field(default_factory=list)  # update, ROUGE-L
+    updates: int = 0
+    examples: int = 0
+    audio_seconds: float = 0.0
+    tokens: int = 0  # text and audio embeddings that entered the LLM
+    padded_tokens: int = 0  # the same with padding
+    before: float = 0.0  # seconds of earlier processes
+    validating: float = 0.0  # seconds that do not count
+    skips: SkipLog = field(default_factory=SkipLog)
+    last: list[Example] = field(default_factory=list)  # of the newest update
+    _started: float = 0.0
+    _running: bool = False
+
+    def start(self) -> None:
+        self._started, self._running = time.monotonic(), True
+
+    def stop(self) -> None:
+        """Ends the time in training."""
+        self.before, self.validating, self._running = self.seconds, 0.0, False
+
+    @property
+    def seconds(self) -> float:
+        since = time.monotonic() - self._started - self.validating if self._running else 0.0
+        return self.before + since
+
+    def add_batches(self, batches: Sequence[Batch]) -> None:
+        self.last = [example for batch in batches for example in batch.examples]
+        for batch in batches:
+            self.skips.add(batch.skips)
+            self.examples += len(batch.examples)
+            self.audio_seconds += sum(example.duration for example in batch.examples)
+            if batch.examples:
+                mask = batch.inputs["attention_mask"]
+                self.tokens += int(mask.sum())
+                self.padded_tokens += mask.numel()
+
+    def add_point(self, update: int, loss: float, learning_rate: float) -> None:
+        self.updates = update
+        self.logged_at.append(update)
+        self.loss.append(loss)
+        self.learning_rate.append(learning_rate)
+
+    def add_validation(self, update: int, rouge_l: float, seconds: float) -> None:
+        self.validation.append((update, rouge_l))
+        self.validating += seconds
+
+    def get_rates(self) -> dict[str, float]:
+        seconds = max(self.seconds, 1e-9)
+        return {
+            "examples_per_second": round(self.examples / seconds, 2),
+            "audio_hours_per_hour": round(self.audio_seconds / seconds, 1),
+            "tokens_per_second": round(self.tokens / seconds, 1),
+        }
+
+    def merge(self, other: "Meter") -> None:
+        """Adds what another process did in the same time."""
+        for name in ("examples", "audio_seconds", "tokens", "padded_tokens"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.skips.add(other.skips.examples)
+
+    def save(self, path: Path) -> None:
+        state = {name: getattr(self, name) for name in _SAVED}
+        skips = [
+            {"example": asdict(s.example), "reason": s.reason, "detail": s.detail}
+            for s in self.skips.examples
+        ]
+        text = json.dumps({**state, "before": self.seconds, "skips": skips})
+        path.write_text(text, encoding="utf-8")
+
+    def load(self, path: Path) -> None:
+        """Goes on from what :meth:`save` wrote."""
+        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        skips = state.pop("skips")
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.validation = [(update, score) for update, score in self.validation]
+        self.skips = SkipLog(Skip(Example(**s["example"]), s["reason"], s["detail"]) for s in skips)
+
+
+_SAVED = (
+    "loss", "learning_rate", "logged_at", "validation", "updates", "examples", "audio_seconds",
+    "tokens", "padded_tokens",
+)  # fmt: skip

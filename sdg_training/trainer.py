@@ -1,0 +1,235 @@
+"""transformers' Trainer with our batches, optimizer, schedule, and validation by ROUGE-L.
+
+One epoch of the Trainer is the whole run: our plan goes through the data as often as the recipe
+says, and an exact resume is that plan from where it stopped.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from sdg_training.batches import RankSampler
+from sdg_training.collator import Batch, Collator, ItemSource
+from sdg_training.meter import Meter
+from sdg_training.recipe import Recipe
+from sdg_training.reporting import Progress, Reporter
+from sdg_training.salm import SALMForConditionalGeneration
+
+METRIC = "eval_rouge_l"
+
+
+class TrainingError(RuntimeError):
+    """The run cannot go on: says what was wrong, where, and what to do next."""
+
+
+class SALMTrainer(Trainer):
+    """
+    Args:
+        sampler: this process's batches of the whole run.
+        meter: is told what each update used.
+        validate: ROUGE-L of the model on unseen examples.
+    """
+
+    def __init__(
+        self,
+        model: SALMForConditionalGeneration,
+        arguments: TrainingArguments,
+        recipe: Recipe,
+        source: ItemSource,
+        sampler: RankSampler,
+        collator: Collator,
+        meter: Meter,
+        validate: Callable[[], float] | None = None,
+    ) -> None:
+        self.recipe, self.source, self.sampler = recipe, source, sampler
+        self.collator, self.meter, self.validate = collator, meter, validate
+        super().__init__(model, arguments)
+        self.model_accepts_loss_kwargs = True  # the loss is a mean over the tokens of an update
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> DataLoader:
+        return DataLoader(
+            self.source,
+            batch_sampler=self.sampler,
+            collate_fn=self.collator,
+            num_workers=self.recipe.num_workers,
+        )
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], Tensor]:
+        """An update's batches, and for how many tokens of all of them a loss is due."""
+        batches = list(islice(epoch_iterator, num_batches))
+        self.meter.add_batches(batches)
+        inputs = [batch.inputs for batch in batches]
+        items = self._get_num_items_in_batch(inputs, device)
+        return inputs, torch.as_tensor(items).clamp(min=1)
+
+    def compute_loss(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        loss: Any = super().compute_loss(model, {**inputs, "use_cache": False}, *args, **kwargs)
+        if not loss.requires_grad:  # nothing that is trained took part: text alone, without LoRA
+            weight = next(weight for weight in model.parameters() if weight.requires_grad)
+            loss = loss + 0.0 * weight.sum()
+        return loss
+
+    def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
+        if self.optimizer is None:
+            whole: Any = model or self.model
+            self.optimizer = build_optimizer(whole, self.recipe)
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: Optimizer | None = None
+    ) -> LambdaLR:
+        """By the share of the updates done, or of the time where that is limited."""
+        limit = (self.recipe.max_minutes or math.inf) * 60
+
+        def compute_factor(update: int) -> float:
+            share = max((update + 0.5) / num_training_steps, self.meter.seconds / limit)
+            return schedule(min(share, 1.0), self.recipe.warmup_share)
+
+        if self.lr_scheduler is None:
+            scheduled: Any = optimizer or self.optimizer
+            self.lr_scheduler = LambdaLR(scheduled, compute_factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """ROUGE-L of the validation examples; every process answers all of them."""
+        assert self.validate is not None
+        started = time.monotonic()
+        rouge_l = self.validate()
+        self.meter.add_validation(self.state.global_step, rouge_l, time.monotonic() - started)
+        metrics = {METRIC: rouge_l}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """With the rates so far, for every place that logs go to."""
+        super().log({**logs, **self.meter.get_rates()})
+
+
+class Watch(TrainerCallback):
+    """Tells what goes on, saves the meter with each state, stops at the time limit."""
+
+    def __init__(self, trainer: SALMTrainer, reporter: Reporter) -> None:
+        self._trainer, self._meter, self._reporter = trainer, trainer.meter, reporter
+        self._limit = (trainer.recipe.max_minutes or math.inf) * 60
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._meter.start()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self._meter.stop()
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        logs = state.log_history[-1]
+        if "loss" not in logs:
+            return
+        update, loss = state.global_step, logs["loss"]
+        if not math.isfinite(loss):
+            names = ", ".join(example.example_id for example in self._meter.last[:3])
+            raise TrainingError(
+                f"the loss is {loss} at update {update}, in examples {names} ...: lower the "
+                "learning rate, or look at these examples"
+            )
+        self._meter.add_point(update, loss, logs["learning_rate"])
+        if state.is_world_process_zero:
+            figures = {"loss": loss, "learning_rate": logs["learning_rate"]}
+            self._reporter.progress(
+                Progress(
+                    "training",
+                    update,
+                    state.max_steps,
+                    "updates",
+                    self._meter.seconds,
+                    {**figures, **self._meter.get_rates()},
+                )
+            )
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self._limit < math.inf and self._agree(self._meter.seconds >= self._limit):
+            control.should_training_stop = True
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        update, rouge_l = self._meter.validation[-1]
+        if state.is_world_process_zero:
+            self._reporter.log(f"validation after {update} updates: ROUGE-L {rouge_l:.3f}")
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        self._meter.save(folder / meter_file(args.process_index))
+
+    def _agree(self, wanted: bool) -> bool:
+        """Whether any process wants it; all of them hear the same."""
+        flag = torch.tensor([float(wanted)], device=self._trainer.args.device)
+        return bool(self._trainer.accelerator.gather(flag).max())
+
+
+def meter_file(rank: int) -> str:
+    return f"meter-{rank}.json"
+
+
+def find_state(work: Path, world: int) -> Path | None:
+    """The newest whole state of a run that was stopped; a kill may have cut one off half way."""
+    states = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    for state in reversed(states):
+        meters = [state / meter_file(rank) for rank in range(world)]
+        if all(_is_json(path) for path in (state / "trainer_state.json", *meters)):
+            return state
+    return None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def schedule(share: float, warmup_share: float) -> float:
+    """The learning rate, of its peak, after ``share`` of the run: a rise, then a cosine to zero."""
+    if share < warmup_share:
+        return share / warmup_share
+    if warmup_share == 1.0:
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (share - warmup_share) / (1 - warmup_share)))
+
+
+def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """Adam or AdamW over what is trained; matrices decay, biases and norms do not."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [w for w in trained if w.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [w for w in trained if w.ndim <= 1], "weight_decay": 0.0},
+    ]
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=recipe.learning_rate, fused=True)

@@ -1,0 +1,50 @@
+"""ROUGE-L of a model in training, on validation examples."""
+
+from collections.abc import Callable
+from statistics import fmean
+
+import numpy as np
+
+from sdg_training.answering import answer_all
+from sdg_training.examples import SkipLog, open_examples, select_usable
+from sdg_training.recipe import TrainConfig
+from sdg_training.recordings import Recordings
+from sdg_training.reporting import Reporter
+from sdg_training.rouge import rouge_l
+from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
+
+ANSWER_TOKENS = 64
+
+
+def build_validation(
+    model: SALMForConditionalGeneration,
+    processor: SALMProcessor,
+    config: TrainConfig,
+    reporter: Reporter,
+) -> Callable[[], float] | None:
+    """A function that measures the model as it is; none where nothing is to be stopped early.
+
+    Raises:
+        ExamplesError: the validation table cannot be used, or none of its examples can.
+    """
+    stopping = config.recipe.early_stopping
+    if stopping is None or config.validation is None:
+        return None
+    limit = min(config.recipe.max_audio_seconds, processor.max_seconds)
+    usable = select_usable(
+        open_examples(config.validation), processor.audio_token, limit, SkipLog()
+    )
+    chosen = np.random.default_rng(config.recipe.seed).permutation(len(usable))[: stopping.limit]
+    examples = usable.select(np.sort(chosen))
+    source = Recordings(examples, config.blobs)
+
+    def validate() -> float:
+        model.eval()
+        answers = answer_all(
+            model, processor, source, config.recipe, ANSWER_TOKENS, "validation", reporter
+        ).answers
+        return fmean(
+            rouge_l(answers[ex.key], ex.answer).fmeasure for ex in examples if ex.key in answers
+        )
+
+    return validate
