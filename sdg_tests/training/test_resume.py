@@ -1,0 +1,164 @@
+"""Runs that are killed, and runs on several processes, give what an undisturbed one gives."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from sdg_tests.training.dummies import encode_flac, noise, write_examples
+from sdg_training.trainer import find_state
+
+TRAIN = ["-m", "sdg_training.train", "--config"]
+UPDATES = 40
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> pa.Table:
+    recordings = [encode_flac(noise(0.5 + 0.1 * seed, seed)) for seed in range(8)]
+    rows = [
+        {"duration": 0.5 + 0.1 * number, "answer": f"answer {number}", "context": f"words {number}"}
+        for number in range(8)
+    ]
+    rows[5]["answer"] = ""  # a bad one: it must be counted once, kill or no kill
+    return write_examples(tmp_path, recordings, rows)
+
+
+def write_config(
+    folder: Path, table: pa.Table, name: str, encoder: Path, llm: Path, **how: Any
+) -> Path:
+    pq.write_table(table, folder / "examples.parquet")
+    recipe = {
+        "encoder": str(encoder),
+        "llm": str(llm),
+        "adapter": {"hidden_size": 32, "dropout": 0.2},
+        "lora": {"rank": 4, "dropout": 0.2},
+        "tasks": {"qa": 1, "asr": 0.5, "text": 0.5},
+        "batch_size": 3,
+        "accumulate": 2,
+        "epochs": 100,
+        "max_steps": UPDATES,
+        "learning_rate": 1e-2,
+        "precision": "float32",
+        "save_every": 7,
+        **how,
+    }
+    config = {
+        "examples": str(folder / "examples.parquet"),
+        "blobs": str(folder),
+        "output": str(folder / name),
+        "recipe": recipe,
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def start(config: Path, *launcher: str) -> subprocess.Popen[str]:
+    command = [sys.executable, *launcher, *TRAIN, str(config)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # one order of sums
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    errors = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, errors[-3000:]
+    return errors
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return metrics
+
+
+@pytest.mark.parametrize("freeze_encoder", [True, False])
+def test_a_killed_run_goes_on_as_if_nothing_had_been(
+    tmp_path: Path, table: pa.Table, encoder: Path, llm: Path, freeze_encoder: bool
+) -> None:
+    how = {"freeze_encoder": freeze_encoder}
+    undisturbed = write_config(tmp_path, table, "undisturbed", encoder, llm, **how)
+    killed = write_config(tmp_path, table, "killed", encoder, llm, **how)
+    finish(start(undisturbed))
+    work = tmp_path / ".killed.run"
+    process = start(killed)
+    kill_after = random.Random(str(tmp_path)).choice((7, 14, 21))
+    while not (work / f"checkpoint-{kill_after}" / "meter-0.json").exists():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed").exists()
+    newest = find_state(work, 1)
+    assert newest is not None
+    (work / "checkpoint-39").mkdir()  # as a kill in the middle of writing leaves it
+    (work / "checkpoint-39" / "trainer_state.json").write_text('{"epoch": 0.')
+    assert find_state(work, 1) == newest
+    assert f"going on from {newest}" in finish(start(killed))
+    one, other = read_metrics(tmp_path / "undisturbed"), read_metrics(tmp_path / "killed")
+    for name in ("loss", "learning_rate", "updates", "skipped", "examples", "final_loss"):
+        assert one[name] == other[name], name
+    assert len(one["loss"]) == UPDATES
+    assert one["skipped"] == {"empty_answer": 1}
+    weights = [
+        load_file(tmp_path / name / "model.safetensors") for name in ("undisturbed", "killed")
+    ]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+    assert not work.exists()
+    assert list((tmp_path / "killed" / "tensorboard").glob("events*"))
+
+
+LAUNCHERS = {
+    "ddp": ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
+    "fsdp": [
+        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--use_fsdp", "--fsdp_version", "2",
+        "--fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
+def test_two_processes_do_what_one_does(
+    tmp_path: Path, table: pa.Table, encoder: Path, llm: Path, launcher: str, fusion: str
+) -> None:
+    """The same updates, as the same recipe; what differs is the order of some sums."""
+    how: dict[str, Any] = {
+        "fusion": {"type": fusion, "num_attention_heads": 2},
+        "adapter": {"hidden_size": 32},
+        "lora": {"rank": 4},
+        "max_steps": 12,
+        "save_every": 100,
+    }
+    finish(start(write_config(tmp_path, table, "one", encoder, llm, **how)))
+    errors = finish(
+        start(write_config(tmp_path, table, "two", encoder, llm, **how), *LAUNCHERS[launcher])
+    )
+    assert errors.count("training: 12/12 updates") == 1  # one process speaks for all
+    one, two = read_metrics(tmp_path / "one"), read_metrics(tmp_path / "two")
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["loss"] == pytest.approx(one["loss"], rel=2e-3)
+    for name in ("updates", "skipped", "examples", "audio_hours", "trained_parameters"):
+        assert one[name] == two[name], name
+
+
+def test_processes_that_cannot_share_an_update_are_an_error(
+    tmp_path: Path, table: pa.Table, encoder: Path, llm: Path
+) -> None:
+    config = write_config(tmp_path, table, "odd", encoder, llm, accumulate=3)
+    process = start(config, *LAUNCHERS["ddp"])
+    assert "which 2 processes cannot share" in process.communicate(timeout=300)[1]
+    assert process.returncode != 0
