@@ -102,7 +102,12 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         recipe,
         ItemSource(source),
         sampler,
-        Collator(processor, recipe.max_tokens, recipe.asr_question),
+        Collator(
+            processor,
+            recipe.max_tokens,
+            recipe.asr_question,
+            always_hear=arguments.world_size > 1,
+        ),
         Meter(skips=skips),
         build_validation(model, processor, config, reporter),
     )
@@ -142,7 +147,7 @@ def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> Trainin
         use_cpu=on_cpu,
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
-        ddp_find_unused_parameters=True,  # a batch of text alone uses no adapter
+        ddp_find_unused_parameters=True,  # a batch of text alone uses no fusion
         logging_strategy="steps",
         logging_steps=recipe.log_every,
         logging_nan_inf_filter=False,
@@ -204,6 +209,7 @@ def finish(
         **measure_run(used, meter, trainer.recipe),
         **measure_plan(pools, trainer.recipe),
         "processes": trainer.args.world_size,
+        "distributed": trainer.accelerator.distributed_type.value,  # NO, MULTI_GPU, FSDP ...
         "trained_parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
         "parameters": sum(w.numel() for w in model.parameters()),
     }
