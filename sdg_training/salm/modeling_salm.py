@@ -10,6 +10,8 @@ width, L prompt (and answer) tokens, V vocabulary.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,30 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self.projector.to(self.device, self.dtype)
         if self.fusion is not None:
             self.fusion.to(self.device, self.dtype)
+
+    @contextmanager
+    def without_lora(self) -> Iterator[None]:
+        """The LLM as it was pretrained, for as long as the context lasts."""
+        layers = [module for module in self.llm.modules() if isinstance(module, LoraLayer)]
+        for layer in layers:
+            layer.enable_adapters(False)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.enable_adapters(True)
+            self._freeze()  # switching LoRA on makes more of it trainable than it was
+
+    def merge_lora(self) -> None:
+        """Adds LoRA's part to the LLM's own weights, in place: the same answers, and no peft."""
+        for name, module in list(self.llm.named_modules()):
+            if isinstance(module, LoraLayer):
+                module.merge()
+                parent, _, child = name.rpartition(".")
+                setattr(self.llm.get_submodule(parent), child, module.get_base_layer())
+        self.config.lora_rank = 0
+        self.config.self_contained = True  # the LLM's weights are its own now
+        self._freeze()
 
     def train(self, mode: bool = True) -> "SALMForConditionalGeneration":
         """As in torch; a frozen encoder stays without dropout and keeps its statistics."""
