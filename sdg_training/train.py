@@ -217,7 +217,14 @@ def finish(
         for line in meter.skips.describe():
             reporter.log(line)
         save_checkpoint(
-            config.output, model, processor, trainer.recipe, metrics, work / "tensorboard", weights
+            config.output,
+            model,
+            processor,
+            trainer.recipe,
+            metrics,
+            config.lineage,
+            work / "tensorboard",
+            weights,
         )
         shutil.rmtree(work, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
