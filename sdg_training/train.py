@@ -35,7 +35,14 @@ from sdg_training.batches import (
 from sdg_training.checkpoint import build_model, save_checkpoint
 from sdg_training.collator import Collator, ItemSource
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
-from sdg_training.examples import Examples, SkipLog, open_examples, select_unskipped, select_usable
+from sdg_training.examples import (
+    Examples,
+    ExamplesError,
+    SkipLog,
+    open_examples,
+    select_unskipped,
+    select_usable,
+)
 from sdg_training.meter import Meter
 from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.recordings import Recordings
@@ -92,6 +99,11 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     examples = select_usable(open_examples(config.examples), processor.audio_token, limit, skips)
     source = open_source(model, processor, examples, config, arguments.world_size, reporter)
     pools = build_pools(examples, processor, recipe)
+    if not any(len(pool.items) for pool in pools):
+        raise ExamplesError(
+            f"no example serves the tasks {', '.join(pool.task for pool in pools)}: they need the "
+            "column context, what the recording says"
+        )
     sampler = RankSampler(
         pools, recipe, count_batches(pools, recipe), arguments.process_index, arguments.world_size
     )

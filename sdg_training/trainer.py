@@ -55,7 +55,8 @@ class SALMTrainer(Trainer):
     ) -> None:
         self.recipe, self.source, self.sampler = recipe, source, sampler
         self.collator, self.meter, self.validate = collator, meter, validate
-        super().__init__(model, arguments)
+        # The Trainer wants to see a dataset where it evaluates; our ``validate`` has its own.
+        super().__init__(model, arguments, eval_dataset=None if validate is None else source)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over the tokens of an update
         self.remove_callback(PrinterCallback)
         self.add_callback(FillGradients())
