@@ -94,33 +94,39 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def check_profile(profile: str | None, config: Mapping[str, Mapping[str, Any]]) -> None:
-    """Before hours of other stages: whether the profile is there, and its changed recipe right.
+    """Before hours of other stages: whether each profile is there, and the changed recipe right.
 
     Raises:
         SettingsError: one of them is wrong.
     """
-    training = config.get("trained_checkpoints", {})
-    name = training.get("profile") or profile or open_workspace().settings.profile
-    merge_recipe(load_profile(name).recipe, training.get("recipe", {}))
+    common = profile or open_workspace().settings.profile
+    used = {
+        name: load_profile(config.get(name, {}).get("profile") or common) for name in stage_names()
+    }
+    changes = config.get("trained_checkpoints", {}).get("recipe", {})
+    merge_recipe(used["trained_checkpoints"].recipe, changes)
 
 
-def check_stages(names: Sequence[str]) -> list[str]:
+def stage_names() -> list[str]:
+    """In graph order."""
+    return [stage.name for stage in STAGES]
+
+
+def check_stages(stages: Sequence[str]) -> list[str]:
     """
     Raises:
         SettingsError: one of them is no stage.
     """
-    known = [stage.name for stage in STAGES]
-    for name in names:
-        if name not in known:
-            raise SettingsError(f"no stage {name!r}: write one of {', '.join(known)}")
-    return list(names)
+    for name in stages:
+        if name not in stage_names():
+            raise SettingsError(f"no stage {name!r}: write one of {', '.join(stage_names())}")
+    return list(stages)
 
 
 def stages_upto(last: str) -> list[str]:
     """The stages in graph order, up to and with ``last``."""
     check_stages([last])
-    names = [stage.name for stage in STAGES]
-    return names[: names.index(last) + 1]
+    return stage_names()[: stage_names().index(last) + 1]
 
 
 def check_registered(partitions: Sequence[Partition]) -> None:
