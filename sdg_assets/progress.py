@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sdg_training.reporting import describe_progress
+
 Item = TypeVar("Item")
 
 
@@ -31,10 +33,7 @@ class Progress:
 
     def __str__(self) -> str:
         count = f"{self.done}/{self.total}" if self.total is not None else f"{self.done}"
-        left = self.remaining_seconds
-        eta = f", {left:.0f} s left" if left is not None and self.done != self.total else ""
-        note = f" ({self.note})" if self.note else ""
-        return f"{self.label}: {count}, {self.rate:.1f}/s{eta}{note}"
+        return describe_progress(self.label, count, self.rate, self.remaining_seconds, self.note)
 
 
 Report = Callable[[Progress], None]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.errors import UserError
 from sdg_assets.storage.lake import Lake
 
 Row = dict[str, Any]
@@ -22,7 +23,7 @@ _PLACES = (
 )
 
 
-class TraceError(LookupError):
+class TraceError(UserError):
     """No sample, or several, of that id: says what to write instead."""
 
 

@@ -7,6 +7,8 @@ On several GPUs or machines: ``torchrun --nproc-per-node 8 -m sdg_training.train
 import argparse
 import math
 import shutil
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from sdg_training.batches import (
     measure_padding,
     plan_batches,
 )
-from sdg_training.checkpoint import build_model, save_checkpoint
+from sdg_training.checkpoint import CheckpointError, build_model, save_checkpoint
 from sdg_training.collator import Collator, ItemSource
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
@@ -335,11 +337,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
-    config = load_config(parser.parse_args(arguments).config)
+    path = parser.parse_args(arguments).config
     transformers_logging.disable_progress_bar()  # its own: they break our lines
     transformers_logging.set_verbosity_error()
     with open_reporter() as reporter:
-        reporter.finish(train(config, reporter).to_dict())
+        status = _run(path, reporter)
+    sys.exit(status)
+
+
+def _run(path: Path, reporter: PrintReporter) -> int:
+    """Train by the configuration in ``path``; the exit status. Whatever fails is reported."""
+    try:
+        reporter.finish(train(load_config(path), reporter).to_dict())
+    except (TrainingError, ExamplesError, CheckpointError, OSError) as error:
+        reporter.fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        traceback.print_exc()
+        reporter.fail(f"{type(error).__name__}: {error}")
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import typer
-from rich.markup import escape
 
-from sdg_assets.commands.tables import console, print_rows, write_csv, write_json
+from sdg_assets.commands.tables import console, name_columns, print_rows, say, write_csv, write_json
 from sdg_assets.storage.maintenance import plan_gc
 from sdg_assets.storage.maintenance import run_gc as carry_out
 from sdg_assets.trace import trace
-from sdg_assets.workspace import open_workspace
+from sdg_assets.workspace import open_workspace, require_home
 
 FORMATS = ("table", "csv", "json")
 
@@ -17,7 +16,8 @@ FORMATS = ("table", "csv", "json")
 def run_query(query: str, output: str) -> None:
     if output not in FORMATS:
         raise typer.BadParameter(f"{output!r}: write one of {', '.join(FORMATS)}")
-    found = open_workspace().lake.query(query)
+    found = open_workspace(read_only=True).lake.query(query)
+    found = found.rename_columns(name_columns(found.column_names))
     rows = found.to_pylist()
     match output:
         case "csv":
@@ -29,23 +29,23 @@ def run_query(query: str, output: str) -> None:
 
 
 def show_trace(identifier: str) -> None:
-    for number, step in enumerate(trace(open_workspace().lake, identifier)):
-        indent = "    " if step.stage == "model_calls" else "  "
-        console.print(f"{indent[2:]}[bold]{'↳' if number else '●'} {step.stage}[/bold]")
+    for number, step in enumerate(trace(open_workspace(read_only=True).lake, identifier)):
+        indent = "  " if step.stage == "model_calls" else ""
+        say(indent, (f"{'↳' if number else '●'} {step.stage}", "bold"))
         width = max(map(len, step.facts), default=0)
         for name, value in step.facts.items():
-            console.print(f"{indent}  [dim]{name:<{width}}[/dim]  {escape(str(value))}")
+            say(f"{indent}    ", (f"{name:<{width}}", "dim"), f"  {value}")
 
 
 def show_calls() -> None:
-    print_rows(open_workspace().ledger.report().to_pylist(), "engine calls")
+    print_rows(open_workspace(read_only=True).ledger.report().to_pylist(), "engine calls")
 
 
 def run_gc(days: float | None, *, dry_run: bool) -> None:
-    workspace = open_workspace()
+    workspace = open_workspace(require_home())
     limit = timedelta(days=workspace.settings.keep_snapshots_days if days is None else days)
     plan = plan_gc(workspace.lake, workspace.blobs, (), datetime.now(UTC) - limit)
-    console.print(str(plan), markup=False, highlight=False)
+    console.print(str(plan))
     if dry_run:
         console.print("nothing was removed: add --yes to remove it")
         return

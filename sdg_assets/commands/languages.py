@@ -15,6 +15,7 @@ from sdg_assets.commands.run import stages_upto
 from sdg_assets.commands.tables import console, print_rows
 from sdg_assets.corpora.keys import Partition, check_language_tag
 from sdg_assets.corpora.registry import CorpusRegistry
+from sdg_assets.errors import UserError
 from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import open_workspace
 
@@ -34,7 +35,7 @@ mutation Launch($params: LaunchBackfillParams!) {
 """
 
 
-class BackfillError(RuntimeError):
+class BackfillError(UserError):
     """Dagster refused the backfill; says what it said."""
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.errors import UserError
 from sdg_assets.progress import Report
 from sdg_assets.settings import Profile
 from sdg_assets.storage.lake import Replacement
@@ -26,12 +27,14 @@ from sdg_assets.workspace import Workspace
 CODE_VERSION = version("sdg")
 
 
-class MissingInputError(RuntimeError):
+class MissingInputError(UserError):
     """What a stage reads has not been materialised for this partition."""
 
 
 class StageConfig(dg.Config):
     """What every stage's launchpad offers."""
+
+    model_config = ConfigDict(extra="forbid")
 
     profile: str | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sdg_assets.errors import UserError
 from sdg_assets.progress import Progress, Report
 from sdg_assets.storage.lake import Lake, Where, build_condition
 from sdg_assets.storage.tables import TABLES
@@ -22,7 +23,7 @@ from sdg_assets.storage.tables import TABLES
 _COMPACT_EVERY = 256  # chunks, each of which leaves a small file
 
 
-class LedgerError(RuntimeError):
+class LedgerError(UserError):
     """A call or its outcome cannot be recorded: says which, and why."""
 
 
