@@ -76,7 +76,13 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
             }
             for number, pair in enumerate(parsed.pairs[:count], start=1)
         ]
-    metadata = {**_describe(rows), "untrusted_left_out": untrusted, "repaired": dict(repairs)}
+    hours = run.hours_of(row["utterance_id"] for row in rows)
+    metadata = {
+        "hours": hours,
+        **_describe(rows),
+        "untrusted_left_out": untrusted,
+        "repaired": dict(repairs),
+    }
     return StageResult(rows, rejects, rows_in=len(contexts), metadata=metadata)
 
 

@@ -45,7 +45,7 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
     that cannot be its text (silent, clipped, far too short or long) is quarantined.
     """
     passages = _passages(run)
-    voices = tuple(config.voices or open_tts(run.profile.tts).voices(run.language))
+    voices = _choose_voices(run, config)
     seed = run.profile.seed if config.seed is None else config.seed
     rejects: list[Reject] = []
     requests: dict[str, TTSRequest] = {}
@@ -73,6 +73,17 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
             continue
         rows.append(_row(passage, spoken, answered.result, answered.key))
     return StageResult(rows, rejects, rows_in=len(passages), metadata=_describe(run, rows))
+
+
+def _choose_voices(run: StageRun, config: SynthesizedSpeechConfig) -> tuple[str, ...]:
+    """
+    Raises:
+        EngineError: the engine has no such voice, or none for the language.
+    """
+    engine = open_tts(run.profile.tts)
+    for voice in config.voices or ():
+        engine.check_voice(voice)
+    return tuple(config.voices or engine.voices(run.language))
 
 
 def _passages(run: StageRun) -> list[Row]:

@@ -47,15 +47,14 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     already is not trained again.
     """
     recipe = merge_recipe(run.profile.recipe, config.recipe)
-    version = run.workspace.lake.snapshot()
-    examples = _training_split(run, version)
+    examples = _training_split(run)
     checkpoint_id = identify(examples, recipe)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
     metrics = _stored_metrics(run, prefix) or _train(run, examples, recipe, prefix)
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,
-        "data_snapshot": version,
+        "data_snapshot": run.version,
         "examples": metrics["examples"],
         "audio_hours": metrics["audio_hours"],
         "recipe": recipe.model_dump_json(),
@@ -110,12 +109,12 @@ def compose(examples: pa.Table) -> dict[str, dict[str, int]]:
     }
 
 
-def _training_split(run: StageRun, version: int) -> pa.Table:
+def _training_split(run: StageRun) -> pa.Table:
     run.require("training_examples")
     examples = run.workspace.lake.read(
         "training_examples",
         where={**run.where, "split": "train"},
-        version=version,
+        version=run.version,
         order_by=["example_id"],
     )
     if examples.num_rows == 0:
