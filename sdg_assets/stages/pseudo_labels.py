@@ -33,7 +33,7 @@ class PseudoLabelsConfig(StageConfig):
 @stage(
     kinds=frozenset({"unlabelled_speech"}),
     upstream=["raw_audio"],
-    group="text",
+    group="contexts",
     tools=frozenset({"duckdb", "whisper"}),
     pool="asr",
 )

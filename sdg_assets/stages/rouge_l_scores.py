@@ -25,13 +25,13 @@ CONDITIONS = {
 
 
 class RougeLScoresConfig(StageConfig):
-    evaluate_on: list[str] | None = Field(
-        None,
+    evaluate_on: list[str] = Field(
+        [],
         description="Corpora whose test split is asked. Empty: as the corpus says, else the "
         "corpus itself, or the members of a mixture.",
     )
-    limit: int | None = Field(
-        None, ge=1, description="Examples of each evaluation set at most. Empty: the profile's."
+    limit: int = Field(
+        0, ge=0, description="Examples of each evaluation set at most. 0: as the profile says."
     )
 
 

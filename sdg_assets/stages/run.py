@@ -26,6 +26,7 @@ from sdg_assets.storage.tables import TABLES, identity_column
 from sdg_assets.workspace import Workspace
 
 CODE_VERSION = version("sdg")
+DEFAULT = "default"  # in the launchpad: what the settings or the profile say
 
 
 class MissingInputError(RuntimeError):
@@ -33,14 +34,21 @@ class MissingInputError(RuntimeError):
 
 
 class StageConfig(dg.Config):
-    """What every stage's launchpad offers."""
+    """What every stage's launchpad offers.
 
-    profile: str | None = Field(
-        default=None,
+    Dagster scaffolds no field whose default is None, so "as it is" is written 0, [] or `default`.
+    """
+
+    profile: str = Field(
+        default=DEFAULT,
         description="Engines, prompts, limits and training settings for this run: the name of a "
         "shipped profile (tiny, small, paper) or the path of a YAML file. "
-        "Empty: the one that sdg.yaml names.",
+        "default: the one that sdg.yaml names (tiny where it names none).",
     )
+
+
+def choose(configured: str, otherwise: str) -> str:
+    return otherwise if configured == DEFAULT else configured
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from sdg_assets.stages.run import (
     StageConfig,
     StageResult,
     StageRun,
+    choose,
     commit,
     content_hash,
 )
@@ -136,7 +137,7 @@ def open_run(
         language=partition.language,
         workspace=workspace,
         version=workspace.lake.snapshot(),
-        profile=load_profile(config.profile or workspace.settings.profile),
+        profile=load_profile(choose(config.profile, workspace.settings.profile)),
         run_id=context.run_id,
         report=report,
         launch=partial(_launch, context),

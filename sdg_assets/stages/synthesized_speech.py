@@ -25,8 +25,8 @@ HELD_OUT_SHARE = 5  # one voice in so many speaks only validation and test passa
 
 
 class SynthesizedSpeechConfig(StageConfig):
-    voices: list[str] | None = Field(
-        None, description="Speak with these voices only. Empty: all the engine has."
+    voices: list[str] = Field(
+        [], description="Speak with these voices only. Empty: all the engine has."
     )
     seed: int | None = Field(None, description="Of the choice of voices. Empty: the profile's.")
 
@@ -34,7 +34,7 @@ class SynthesizedSpeechConfig(StageConfig):
 @stage(
     kinds=frozenset({"text_qa"}),
     upstream=["text_qa"],
-    group="audio",
+    group="contexts",
     tools=frozenset({"duckdb", "fsspec"}),
     pool="tts",
 )
@@ -81,7 +81,7 @@ def _choose_voices(run: StageRun, config: SynthesizedSpeechConfig) -> tuple[str,
         EngineError: the engine has no such voice, or none for the language.
     """
     engine = open_tts(run.profile.tts)
-    for voice in config.voices or ():
+    for voice in config.voices:
         engine.check_voice(voice)
     return tuple(config.voices or engine.voices(run.language))
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import Field, ValidationError
 
+from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import CODE_VERSION, StageConfig, StageResult, StageRun, content_hash
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import curve, markdown_table
@@ -24,11 +25,14 @@ from sdg_training.recipe import Recipe, TrainConfig
 Row = dict[str, Any]
 
 
+RecipeConfig = make_config(Recipe, unset="Left out: as in the profile.")
+
+
 class TrainedCheckpointsConfig(StageConfig):
-    recipe: dict[str, Any] = Field(
-        default_factory=dict,
+    recipe: RecipeConfig = Field(  # type: ignore[valid-type]
+        default=RecipeConfig(),
         description="What differs from the profile's recipe, for example {epochs: 1, "
-        "learning_rate: 0.0005, lora: {rank: 8}}. All fields: sdg_training/recipe.py.",
+        f"learning_rate: 0.0005, lora: {{rank: 8}}}}. Fields: {list_fields(Recipe)}.",
     )
 
 
@@ -46,7 +50,7 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     The same examples, recipe and release give the same checkpoint id; one that is in the store
     already is not trained again.
     """
-    recipe = merge_recipe(run.profile.recipe, config.recipe)
+    recipe = merge_recipe(run.profile.recipe, read_changes(config.recipe))
     examples = _training_split(run)
     checkpoint_id = identify(examples, recipe)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"

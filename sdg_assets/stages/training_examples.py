@@ -18,8 +18,8 @@ METHODS = {"labelled_speech": "labelled", "unlabelled_speech": "pseudo", "text_q
 
 
 class TrainingExamplesConfig(StageConfig):
-    max_per_context: int | None = Field(
-        None, ge=1, description="Keep at most N questions about one context. Empty: all."
+    max_per_context: int = Field(
+        0, ge=0, description="Keep at most N questions about one context. 0: all."
     )
 
 
@@ -118,8 +118,8 @@ def _adopt(row: Row) -> Row:
     return {**own, "example_id": f"{origin}/{row['example_id']}"}
 
 
-def _cap(rows: list[Row], limit: int | None) -> list[Row]:
-    if limit is None:
+def _cap(rows: list[Row], limit: int) -> list[Row]:
+    if not limit:
         return rows
     seen: Counter[tuple[str, str, str | None, str | None]] = Counter()
     kept = []

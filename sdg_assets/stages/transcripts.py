@@ -18,7 +18,7 @@ class TranscriptsConfig(StageConfig):
 @stage(
     kinds=frozenset({"labelled_speech"}),
     upstream=["raw_audio"],
-    group="text",
+    group="contexts",
     tools=frozenset({"duckdb"}),
 )
 def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
