@@ -7,7 +7,7 @@ single-input stage may block (see `stages/stage.py`).
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from sdg_assets.corpora.keys import parse_partition
 from sdg_assets.partitions import grid
 from sdg_assets.quality.leakage import find_shared_speakers
 from sdg_assets.resources import WorkspaceResource
+from sdg_assets.stages.views import round_figures
 from sdg_assets.workspace import Workspace
 
 # Pinned with Dagster; without it a check's result would not say of which partition it is.
@@ -51,49 +52,69 @@ class PartitionView:
 
 
 def judge_share(
-    what: str, bad: int, total: int, warn: float, fail: float, **metadata: Any
+    what: str,
+    bad: int,
+    total: int,
+    *,
+    warn: float,
+    fail: float,
+    reasons: Mapping[str, int] | None = None,
 ) -> Verdict:
-    """How bad ``bad`` of ``total`` is: above ``warn`` a warning, above ``fail`` an error."""
+    """How bad ``bad`` of ``total`` is: above ``warn`` a warning, above ``fail`` an error.
+
+    ``reasons``: how often each was given, the commonest first.
+    """
     share = bad / total if total else 0.0
     severity = None
     if share > fail:
         severity = dg.AssetCheckSeverity.ERROR
     elif share > warn:
         severity = dg.AssetCheckSeverity.WARN
+    level = severity.value if severity else "fine"
+    commonest = f", mostly {next(iter(reasons))}" if reasons else ""
     return Verdict(
         severity,
-        f"{bad} of {total} {what} ({share:.1%}; warning above {warn:.0%}, error above {fail:.0%})",
-        {"share": share, "bad": bad, "total": total, **metadata},
+        f"{bad} of {total} {what}{commonest} "
+        f"({share:.1%}: {level}; WARN above {warn:.0%}, ERROR above {fail:.0%})",
+        {"share": share, "bad": bad, "total": total, **({"reasons": reasons} if reasons else {})},
     )
 
 
 def check_quarantine(view: PartitionView) -> Verdict:
+    """Few of the stage's items went into quarantine."""
     kept = len(view.rows(["corpus"]))
     reasons = view.quarantined()
     bad = reasons.total()
     return judge_share(
-        "items are quarantined", bad, kept + bad, 0.05, 0.5, reasons=dict(reasons.most_common())
+        "items are quarantined", bad, kept + bad, warn=0.05, fail=0.5, reasons=_rank(reasons)
     )
 
 
 def check_trusted(view: PartitionView) -> Verdict:
+    """Most pseudo-labels have no flag: the LLM is asked about trusted ones only."""
     rows = view.rows(["trusted", "flags"])
     flags = Counter(flag for row in rows for flag in row["flags"])
     bad = sum(not row["trusted"] for row in rows)
     return judge_share(
-        "pseudo-labels are not trusted", bad, len(rows), 0.2, 0.5, flags=dict(flags.most_common())
+        "pseudo-labels are not trusted", bad, len(rows), warn=0.2, fail=0.5, reasons=_rank(flags)
     )
 
 
 def check_error_rate(view: PartitionView) -> Verdict:
+    """Where the corpus came with text after all, the pseudo-labels are close to it."""
     rates = [r["error_rate"] for r in view.rows(["error_rate"]) if r["error_rate"] is not None]
     bad = sum(rate > 0.25 for rate in rates)
     return judge_share(
-        "pseudo-labels with a known text have an error rate over 25%", bad, len(rates), 0.1, 0.5
+        "pseudo-labels with a known text have an error rate over 25%",
+        bad,
+        len(rates),
+        warn=0.1,
+        fail=0.5,
     )
 
 
 def check_parsing(view: PartitionView) -> Verdict:
+    """The LLM's answers are lists of question-answer pairs, as the prompt asks for."""
     contexts = {row["utterance_id"] for row in view.rows(["utterance_id"])}
     reasons = view.quarantined()
     bad = reasons.total()
@@ -101,23 +122,28 @@ def check_parsing(view: PartitionView) -> Verdict:
         "LLM answers hold something unusable",
         bad,
         len(contexts) + bad,
-        0.05,
-        0.5,
-        reasons=dict(reasons.most_common()),
+        warn=0.05,
+        fail=0.5,
+        reasons=_rank(reasons),
     )
 
 
 def check_dropped(view: PartitionView) -> Verdict:
+    """The rules and the judge keep most of the generated question-answer pairs."""
     rows = view.rows(["kept", "reason"])
     reasons = Counter(row["reason"] for row in rows if not row["kept"])
     return judge_share(
         "question-answer pairs were dropped",
         reasons.total(),
         len(rows),
-        0.3,
-        0.9,
-        reasons=dict(reasons.most_common()),
+        warn=0.3,
+        fail=0.9,
+        reasons=_rank(reasons),
     )
+
+
+def _rank(reasons: Counter[str]) -> dict[str, int]:
+    return dict(reasons.most_common())
 
 
 def check_splits(view: PartitionView) -> Verdict:
@@ -177,7 +203,7 @@ def _define(
             passed=verdict.severity is None,
             severity=verdict.severity or dg.AssetCheckSeverity.WARN,
             description=verdict.description,
-            metadata=verdict.metadata,
+            metadata=round_figures(verdict.metadata),
         )
 
     return dg.asset_check(

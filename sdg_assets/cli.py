@@ -144,13 +144,23 @@ def sql(
 @app.command("trace")
 def trace(
     identifier: Annotated[
-        str, typer.Argument(help="An example, question, utterance or passage id.")
+        str,
+        typer.Argument(
+            help="An id of an example, question, utterance, passage or item in quarantine, alone "
+            "or as CORPUS/LANGUAGE/ID."
+        ),
     ],
+    output: Annotated[
+        str, typer.Option("--format", help="text: what one reads; json: every fact.")
+    ] = "text",
 ) -> None:
-    """One sample's whole descent, from the source file to the scores it got."""
-    from sdg_assets.commands.lake import show_trace
+    """One sample's whole descent, from the source file to the scores it got.
 
-    show_trace(identifier)
+    Each stage is shown as the stage below it read it, whatever was made again since.
+    """
+    from sdg_assets.commands.trace import show_trace
+
+    show_trace(identifier, output)
 
 
 @app.command("calls")

@@ -72,6 +72,9 @@ class Profile(_Strict):
     chunk: int = Field(
         64, ge=1, description="calls recorded at once: what a crash can cost at most"
     )
+    max_failed_share: float = Field(
+        1.0, gt=0, le=1, description="a stage fails when so many of its engine calls have failed"
+    )
     min_seconds: float = Field(0.2, gt=0, description="shorter audio is quarantined")
     pseudo_labels: PseudoLabelThresholds = PseudoLabelThresholds()
     qa_rules: QARules = QARules()

@@ -1,6 +1,10 @@
-"""A local OpenAI-compatible endpoint that gives one answer to everything, and counts."""
+"""A local OpenAI-compatible endpoint that gives one answer to everything, and counts.
+
+With a ``status`` other than 200, that is how it answers the first ``failing`` requests.
+"""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,9 +14,11 @@ from threading import Lock, Thread
 class Chatter(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, answer: str) -> None:
+    def __init__(self, answer: str, status: int, failing: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
+        self.status = status
+        self.failing = failing
         self.requests = 0
         self.lock = Lock()
 
@@ -28,6 +34,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         with self.server.lock:
             self.server.requests += 1
+            status = self.server.status if self.server.failing > 0 else 200
+            self.server.failing -= 1
         message = {"role": "assistant", "content": self.server.answer}
         body = json.dumps(
             {
@@ -39,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
             }
         ).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -49,8 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_prose(answer: str) -> Iterator[Chatter]:
-    with Chatter(answer) as server:
+def serve_prose(answer: str, *, status: int = 200, failing: int = sys.maxsize) -> Iterator[Chatter]:
+    with Chatter(answer, status, failing) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()

@@ -1,13 +1,12 @@
-"""`sdg sql`, `sdg trace`, `sdg calls`, `sdg gc`: looking into the lake, and keeping it small."""
+"""`sdg sql`, `sdg calls`, `sdg gc`: looking into the lake, and keeping it small."""
 
 from datetime import UTC, datetime, timedelta
 
 import typer
 
-from sdg_assets.commands.tables import console, name_columns, print_rows, say, write_csv, write_json
+from sdg_assets.commands.tables import console, name_columns, print_rows, write_csv, write_json
 from sdg_assets.storage.maintenance import plan_gc
 from sdg_assets.storage.maintenance import run_gc as carry_out
-from sdg_assets.trace import trace
 from sdg_assets.workspace import open_workspace, require_home
 
 FORMATS = ("table", "csv", "json")
@@ -26,15 +25,6 @@ def run_query(query: str, output: str) -> None:
             write_json(rows)
         case _:
             print_rows(rows)
-
-
-def show_trace(identifier: str) -> None:
-    for number, step in enumerate(trace(open_workspace(read_only=True).lake, identifier)):
-        indent = "  " if step.stage == "model_calls" else ""
-        say(indent, (f"{'↳' if number else '●'} {step.stage}", "bold"))
-        width = max(map(len, step.facts), default=0)
-        for name, value in step.facts.items():
-            say(f"{indent}    ", (f"{name:<{width}}", "dim"), f"  {value}")
 
 
 def show_calls() -> None:

@@ -28,6 +28,11 @@ class Partition:
     def __str__(self) -> str:
         return f"{self.corpus}|{self.language}"
 
+    @property
+    def where(self) -> dict[str, str]:
+        """What its rows in a table agree with."""
+        return {"corpus": self.corpus, "language": self.language}
+
 
 def parse_partition(key: str) -> Partition:
     """The partition of a key such as ``librispeech|en``.

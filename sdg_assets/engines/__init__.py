@@ -16,6 +16,7 @@ from sdg_assets.engines.llm.openai_compatible import OpenAICompatibleConfig
 from sdg_assets.engines.llm.transformers_lm import TransformersConfig
 from sdg_assets.engines.tts.espeak import EspeakConfig
 from sdg_assets.engines.tts.piper import PiperConfig
+from sdg_assets.progress import announcing
 
 ASRConfig = OpenAIWhisperConfig
 LLMConfig = Annotated[TransformersConfig | OpenAICompatibleConfig, Field(discriminator="backend")]
@@ -39,13 +40,9 @@ def open_tts(config: TTSConfig) -> TTSEngine:
     return _start_once(config)
 
 
-def close_engines() -> None:
-    """Forget every started engine, so that its memory can be freed."""
-    _started.clear()
-
-
 def _start_once(config: EngineConfig) -> Any:
     key = (type(config), config.model_dump_json())
     if key not in _started:
-        _started[key] = config.start()
+        with announcing(f"loading {config.label}"):
+            _started[key] = config.start()
     return _started[key]

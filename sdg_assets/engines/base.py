@@ -2,6 +2,7 @@
 
 One result per input, in order. What fails for one input is a :class:`Failure` value in its
 place; an exception means that the engine itself is unusable (a model path that does not exist).
+An engine says when inputs of a batch are done (``progress.count``), so that one sees it move.
 The stage owns reading, writing and the call ledger; the engine owns the model.
 """
 
@@ -152,6 +153,13 @@ class TTSEngine(Protocol):
 
         Raises:
             EngineError: no voice speaks it; says which languages there are.
+        """
+        ...
+
+    def check_voice(self, voice: str) -> None:
+        """
+        Raises:
+            EngineError: there is no such voice; says which there are.
         """
         ...
 

@@ -14,6 +14,12 @@ class EngineConfig(BaseModel, ABC):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def label(self) -> str:
+        """What a person calls it: ``openai-whisper/large-v3``, ``espeak``."""
+        named = (getattr(self, field, None) for field in ("backend", "model"))
+        return "/".join(str(name) for name in named if name is not None)
+
     @abstractmethod
     def start(self) -> Any:
         """Load the model: the engine that this describes.

@@ -1,8 +1,8 @@
 """Requests and results as JSON objects, and back: what the call ledger keeps of a call.
 
 Usage is not part of a response: the ledger has columns for it, and a recorded answer costs
-nothing. Audio is not part of anything: a request names it by its hash, a response by where it is
-stored.
+nothing. Audio is not part of anything: a request names it by its hash. What a TTS call gave is
+dumped where it is stored (`stages/calls.py`).
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,10 @@ from typing import Any
 from sdg_assets.engines.base import (
     ASRResult,
     ASRSegment,
-    Audio,
     LLMRequest,
     LLMResult,
     Message,
     TTSRequest,
-    TTSResult,
 )
 
 Json = dict[str, Any]
@@ -67,13 +65,3 @@ def dump_tts_request(request: TTSRequest) -> Json:
 
 def load_tts_request(record: Mapping[str, Any]) -> TTSRequest:
     return TTSRequest(**record)
-
-
-def dump_tts(result: TTSResult, voice: str, blob: Mapping[str, Any]) -> Json:
-    """``blob`` says where the audio was stored, as JSON."""
-    return {"voice": voice, "sample_rate": result.sample_rate, "blob": dict(blob)}
-
-
-def load_tts(response: Mapping[str, Any], audio: Audio) -> TTSResult:
-    """``audio`` is what was read from the response's ``blob``."""
-    return TTSResult(audio, response["sample_rate"])

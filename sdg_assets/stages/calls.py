@@ -1,5 +1,6 @@
 """Engine calls through the ledger: what was answered before is not asked again."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from sdg_assets.engines.base import (
     ASRRequest,
     ASRResult,
     Audio,
+    EngineError,
     Failure,
     Fingerprint,
     LLMEngine,
@@ -36,6 +38,7 @@ from sdg_assets.engines.recording import (
 )
 from sdg_assets.stages.clips import ref_of
 from sdg_assets.stages.run import StageRun
+from sdg_assets.stages.usage import EngineUse
 from sdg_assets.storage.blobs import BlobRef, BlobStore
 from sdg_assets.storage.ledger import Call, Origin, Outcome, call_key
 
@@ -190,13 +193,38 @@ def _complete(
         language=run.language,
         run_id=run.run_id,
     )
-    outcomes = run.workspace.ledger.complete(
+    ledger = run.workspace.ledger
+    summary = ledger.ask(
         list(calls.values()), perform, origin=origin, chunk=run.profile.chunk, report=run.report
     )
+    run.engines.append(EngineUse(origin.kind, origin.engine, summary))
+    outcomes = dict(ledger.outcomes([call.key for call in calls.values()]))
+    check_failures(run, origin, list(outcomes.values()))
     return {
         identifier: Answered(call.key, _read(outcomes[call.key], load))
         for identifier, call in calls.items()
     }
+
+
+def check_failures(run: StageRun, origin: Origin, outcomes: Sequence[Outcome]) -> None:
+    """
+    Raises:
+        EngineError: so large a share of the calls failed that it is the engine's fault.
+    """
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if not errors or len(errors) < run.profile.max_failed_share * len(outcomes):
+        return
+    reasons = Counter(error.partition(":")[0] for error in errors)
+    reason, times = reasons.most_common(1)[0]
+    example = next(error for error in errors if error.partition(":")[0] == reason)
+    raise EngineError(
+        f"{len(errors)} of {len(outcomes)} calls of the {origin.kind.upper()} engine "
+        f"{origin.engine} failed, {times} of them like this: {example}. Nothing of {run.stage} was "
+        f"replaced. Mend the engine, or its settings in the profile {run.profile.name}, and run it "
+        "again: answers are kept, and only failed calls are made again. All errors: "
+        f"`sdg sql \"SELECT error, count(*) FROM model_calls WHERE run_id = '{run.run_id}' "
+        'GROUP BY ALL"`'
+    )
 
 
 def _read(outcome: Outcome, load: Callable[[Json], Result]) -> Result | Failure:

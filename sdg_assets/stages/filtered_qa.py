@@ -48,7 +48,8 @@ def filtered_qa(run: StageRun, config: FilteredQAConfig) -> StageResult:
     version = prompt_version(TASK, run.profile.prompts)
     answers = _judge(run, [p for p in pairs if reasons[p["qa_id"]] is None], version, judged)
     rows = [_decide(pair, reasons[pair["qa_id"]], answers.get(pair["qa_id"])) for pair in pairs]
-    return StageResult(rows, rows_in=len(pairs), metadata=_describe(rows))
+    hours = run.hours_of(row["utterance_id"] for row in rows if row["kept"])
+    return StageResult(rows, rows_in=len(pairs), metadata={"hours": hours, **_describe(rows)})
 
 
 def _apply_rules(run: StageRun, pairs: list[Row]) -> dict[str, str | None]:

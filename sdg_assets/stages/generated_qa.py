@@ -11,7 +11,7 @@ from sdg_assets.engines.base import Failure
 from sdg_assets.prompts import prompt_version, render
 from sdg_assets.quality.qa_parsing import parse_qa
 from sdg_assets.stages.calls import ask
-from sdg_assets.stages.run import StageConfig, StageResult, StageRun
+from sdg_assets.stages.run import DEFAULT, StageConfig, StageResult, StageRun, choose
 from sdg_assets.stages.stage import SPEECH_KINDS, stage
 from sdg_assets.stages.views import histograms
 
@@ -20,11 +20,11 @@ Row = dict[str, Any]
 
 
 class GeneratedQAConfig(StageConfig):
-    pairs_per_context: int | None = Field(
-        None, ge=1, le=20, description="Question-answer pairs to ask for. Empty: the profile's."
+    pairs_per_context: int = Field(
+        0, ge=0, le=20, description="Question-answer pairs to ask for. 0: as the profile says."
     )
-    prompts: str | None = Field(
-        None, description="Version of the prompt templates. Empty: the profile's."
+    prompts: str = Field(
+        DEFAULT, description="Version of the prompt templates. default: the profile's."
     )
 
 
@@ -42,7 +42,7 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
     are kept. The LLM's own words stay in the call ledger.
     """
     contexts, untrusted = _contexts(run)
-    version = config.prompts or run.profile.prompts
+    version = choose(config.prompts, run.profile.prompts)
     count = config.pairs_per_context or run.profile.pairs_per_context
     prompts = {
         row["utterance_id"]: render(
@@ -76,7 +76,13 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
             }
             for number, pair in enumerate(parsed.pairs[:count], start=1)
         ]
-    metadata = {**_describe(rows), "untrusted_left_out": untrusted, "repaired": dict(repairs)}
+    hours = run.hours_of(row["utterance_id"] for row in rows)
+    metadata = {
+        "hours": hours,
+        **_describe(rows),
+        "untrusted_left_out": untrusted,
+        "repaired": dict(repairs),
+    }
     return StageResult(rows, rejects, rows_in=len(contexts), metadata=metadata)
 
 

@@ -33,7 +33,7 @@ class PseudoLabelsConfig(StageConfig):
 @stage(
     kinds=frozenset({"unlabelled_speech"}),
     upstream=["raw_audio"],
-    group="text",
+    group="contexts",
     tools=frozenset({"duckdb", "whisper"}),
     pool="asr",
 )
@@ -62,9 +62,11 @@ def pseudo_labels(run: StageRun, config: PseudoLabelsConfig) -> StageResult:
             counts.append(errors)
             label["error_rate"] = errors.rate
         rows.append({**label, "call_key": answered.key})
-    return StageResult(
-        rows, rejects, rows_in=len(audio), metadata=_describe(rows, counts, run.language)
-    )
+    metadata = {
+        "hours": run.hours_of(row["utterance_id"] for row in rows),
+        **_describe(rows, counts, run.language),
+    }
+    return StageResult(rows, rejects, rows_in=len(audio), metadata=metadata)
 
 
 def _references(run: StageRun) -> dict[str, str]:
@@ -128,5 +130,5 @@ def _describe(rows: list[Row], counts: list[ErrorCounts], language: str) -> dict
     total = sum_counts(counts)
     if total.rate is not None:
         name = "wer" if default_unit(language) == "word" else "cer"
-        metadata[name] = round(total.rate, 4)
+        metadata[name] = total.rate
     return metadata

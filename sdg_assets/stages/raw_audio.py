@@ -32,8 +32,8 @@ Row = dict[str, Any]
 
 
 class RawAudioConfig(StageConfig):
-    limit: int | None = Field(
-        default=None, ge=1, description="Take only the first N utterances: for a quick trial."
+    limit: int = Field(
+        0, ge=0, description="Take only the first N utterances: for a quick trial. 0: all."
     )
 
 
@@ -46,7 +46,7 @@ class _Intake:
     rejects: list[Reject] = field(default_factory=list)
 
 
-@stage(kinds=SPEECH_KINDS, group="audio", tools=frozenset({"duckdb", "fsspec"}), pool="audio")
+@stage(kinds=SPEECH_KINDS, group="sources", tools=frozenset({"duckdb", "fsspec"}), pool="audio")
 def raw_audio(run: StageRun, config: RawAudioConfig) -> StageResult:
     """Every utterance of the corpus, decoded, resampled to 16 kHz mono and stored as FLAC.
 
@@ -56,7 +56,7 @@ def raw_audio(run: StageRun, config: RawAudioConfig) -> StageResult:
     intake = _Intake()
     refs = run.workspace.blobs.write_shards(
         f"audio/{run.corpus.name}/{run.language}",
-        _take_in(run, config.limit, intake),
+        _take_in(run, config.limit or None, intake),
         per_shard=SHARD_UTTERANCES,
     )
     for row, ref in zip(intake.fresh, refs, strict=True):

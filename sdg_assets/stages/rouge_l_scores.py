@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
-from sdg_assets.corpora.keys import ALL_LANGUAGES
+from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.errors import UserError
 from sdg_assets.progress import Progress
 from sdg_assets.stages.run import MissingInputError, StageConfig, StageResult, StageRun
@@ -26,13 +26,13 @@ CONDITIONS = {
 
 
 class RougeLScoresConfig(StageConfig):
-    evaluate_on: list[str] | None = Field(
-        None,
+    evaluate_on: list[str] = Field(
+        [],
         description="Corpora whose test split is asked. Empty: as the corpus says, else the "
         "corpus itself, or the members of a mixture.",
     )
-    limit: int | None = Field(
-        None, ge=1, description="Examples of each evaluation set at most. Empty: the profile's."
+    limit: int = Field(
+        0, ge=0, description="Examples of each evaluation set at most. 0: as the profile says."
     )
 
 
@@ -79,17 +79,17 @@ def _test_split(run: StageRun, corpus: str, limit: int | None) -> pa.Table:
     """Test examples of ``corpus`` in this language (``mul``: in all of its languages)."""
     known = run.workspace.corpus(corpus).languages
     languages = known if run.language == ALL_LANGUAGES else (run.language,)
-    lake = run.workspace.lake
     for language in languages:
-        where = {"corpus": corpus, "language": language, "stage": "training_examples"}
-        if language in known and not lake.read("materializations", where=where).num_rows:
+        partition = Partition(corpus, language)
+        if language in known and not run.materialised("training_examples", partition):
             raise MissingInputError(
-                f"the evaluation set {corpus}|{language} has no training_examples yet: "
+                f"the evaluation set {partition} has no training_examples yet: "
                 "materialise that partition first"
             )
-    rows = lake.read(
+    rows = run.workspace.lake.read(
         "training_examples",
         where={"corpus": corpus, "language": list(languages), "split": "test"},
+        version=run.version,
         order_by=["language", "example_id"],
     )
     return rows.slice(0, limit)

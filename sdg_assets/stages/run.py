@@ -5,7 +5,7 @@ Nothing here knows how Dagster calls a stage: that is ``stage.py``.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,14 +17,17 @@ from pydantic import ConfigDict, Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.corpora.keys import Partition
 from sdg_assets.errors import UserError
 from sdg_assets.progress import Report
 from sdg_assets.settings import Profile
+from sdg_assets.stages.usage import EngineUse
 from sdg_assets.storage.lake import Replacement
 from sdg_assets.storage.tables import TABLES, identity_column
 from sdg_assets.workspace import Workspace
 
 CODE_VERSION = version("sdg")
+DEFAULT = "default"  # in the launchpad: what the settings or the profile say
 
 
 class MissingInputError(UserError):
@@ -32,16 +35,23 @@ class MissingInputError(UserError):
 
 
 class StageConfig(dg.Config):
-    """What every stage's launchpad offers."""
+    """What every stage's launchpad offers.
+
+    Dagster scaffolds no field whose default is None, so "as it is" is written 0, [] or `default`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    profile: str | None = Field(
-        default=None,
+    profile: str = Field(
+        default=DEFAULT,
         description="Engines, prompts, limits and training settings for this run: the name of a "
         "shipped profile (tiny, small, paper) or the path of a YAML file. "
-        "Empty: the one that sdg.yaml names.",
+        "default: the one that sdg.yaml names (tiny where it names none).",
     )
+
+
+def choose(configured: str, otherwise: str) -> str:
+    return otherwise if configured == DEFAULT else configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +72,61 @@ class StageRun:
     corpus: CorpusConfig
     language: str
     workspace: Workspace
+    version: int  # of the lake: all inputs are read as they were then
     profile: Profile
     run_id: str
     report: Report
     launch: Callable[[Sequence[str]], None]  # a command in a process of its own; raises if it fails
+    engines: list[EngineUse] = field(default_factory=list)  # what each one did so far
+
+    @property
+    def partition(self) -> Partition:
+        return Partition(self.corpus.name, self.language)
 
     @property
     def where(self) -> dict[str, str]:
-        return {"corpus": self.corpus.name, "language": self.language}
+        return self.partition.where
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Rows of an upstream table for this partition, in a fixed order.
+    def read(
+        self, table: str, columns: Sequence[str] | None = None, partition: Partition | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of an upstream table, in a fixed order; of this partition unless one is named.
 
         Raises:
-            MissingInputError: that stage was never materialised for this partition.
+            MissingInputError: that stage was never materialised for the partition.
         """
-        self.require(table)
+        self.require(table, partition)
         return self.workspace.lake.read(
-            table, where=self.where, columns=columns, order_by=[identity_column(table)]
+            table,
+            where=(partition or self.partition).where,
+            columns=columns,
+            version=self.version,
+            order_by=[identity_column(table)],
         ).to_pylist()
 
-    def require(self, upstream: str) -> None:
+    def hours_of(self, utterances: Iterable[str]) -> float:
+        """Hours of audio of these utterances, each counted once."""
+        rows = self.read("raw_audio", ["utterance_id", "duration"])
+        durations = {row["utterance_id"]: row["duration"] for row in rows}
+        return sum(durations.get(utterance, 0.0) for utterance in set(utterances)) / 3600
+
+    def require(self, upstream: str, partition: Partition | None = None) -> None:
         """
         Raises:
-            MissingInputError: that stage was never materialised for this partition.
+            MissingInputError: that stage was never materialised for the partition.
         """
-        if not self.materialised(upstream):
+        if not self.materialised(upstream, partition):
             raise MissingInputError(
-                f"{upstream} of {self.corpus.name}|{self.language} is not there yet: "
+                f"{upstream} of {partition or self.partition} is not there yet: "
                 f"materialise {upstream} for this partition first, then {self.stage} again"
             )
 
-    def materialised(self, stage: str) -> bool:
+    def materialised(self, stage: str, partition: Partition | None = None) -> bool:
         found = self.workspace.lake.read(
-            "materializations", where={**self.where, "stage": stage}, columns=["stage"]
+            "materializations",
+            where={**(partition or self.partition).where, "stage": stage},
+            columns=["stage"],
+            version=self.version,
         )
         return found.num_rows > 0
 
@@ -127,6 +158,7 @@ def commit(
         "configuration": json.dumps(config.model_dump(), sort_keys=True, default=str),
         "code_version": CODE_VERSION,
         "run_id": run.run_id,
+        "read_version": run.version,
         "finished_at": datetime.now(UTC),
     }
     snapshot = run.workspace.lake.replace(

@@ -29,7 +29,7 @@ from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import parse_partition
 from sdg_assets.errors import UserError
 from sdg_assets.partitions import grid
-from sdg_assets.progress import Progress, announce, throttle
+from sdg_assets.progress import Progress, Report, get_listener, listening, telling
 from sdg_assets.resources import WorkspaceResource
 from sdg_assets.settings import load_profile
 from sdg_assets.stages.run import (
@@ -37,10 +37,12 @@ from sdg_assets.stages.run import (
     StageConfig,
     StageResult,
     StageRun,
+    choose,
     commit,
     content_hash,
 )
-from sdg_assets.stages.views import preview_table, rejects_table
+from sdg_assets.stages.usage import describe_engines
+from sdg_assets.stages.views import preview_table, rejects_table, round_figures
 from sdg_assets.workspace import Workspace
 
 # Both are pinned with Dagster, and announced at every step otherwise.
@@ -139,25 +141,16 @@ def execute(
     stage: Stage, context: Any, config: StageConfig, workspace: WorkspaceResource
 ) -> Iterator[dg.Output]:
     """One partition of ``stage``; yields nothing where the stage does not apply."""
-    run = open_run(stage.name, context, config, workspace.open())
-    if not stage.applies(run.corpus, run.language):
-        context.log.info(
-            f"{stage.name} does not apply to {run.corpus.name}|{run.language} "
-            f"({run.corpus.kind}, {', '.join(run.corpus.languages)}): nothing to do"
-        )
-        return
-    start = time.monotonic()
-    result = stage.build(run, config)
-    seconds = time.monotonic() - start
-    table, snapshot = commit(run, config, result, seconds)
-    yield dg.Output(
-        None,
-        metadata=describe(result, table, snapshot, seconds),
-        data_version=dg.DataVersion(content_hash(table)),
-    )
+    tell = partial(_tell, context, get_listener())
+    with telling(tell, PROGRESS_SECONDS) as report, listening(report):
+        output = _materialise(stage, context, config, workspace.open(), report)
+    if output is not None:
+        yield output
 
 
-def open_run(name: str, context: Any, config: StageConfig, workspace: Workspace) -> StageRun:
+def open_run(
+    name: str, context: Any, config: StageConfig, workspace: Workspace, report: Report
+) -> StageRun:
     """
     Raises:
         PartitionKeyError: the run's partition key is not CORPUS|LANGUAGE.
@@ -170,34 +163,60 @@ def open_run(name: str, context: Any, config: StageConfig, workspace: Workspace)
         corpus=workspace.corpus(partition.corpus),
         language=partition.language,
         workspace=workspace,
-        profile=load_profile(config.profile or workspace.settings.profile),
+        version=workspace.lake.snapshot(),
+        profile=load_profile(choose(config.profile, workspace.settings.profile)),
         run_id=context.run_id,
-        report=throttle(partial(_tell, context), PROGRESS_SECONDS),
+        report=report,
         launch=partial(_launch, context),
     )
 
 
-def describe(result: StageResult, table: pa.Table, snapshot: int, seconds: float) -> dict[str, Any]:
+def describe(
+    run: StageRun, result: StageResult, table: pa.Table, snapshot: int, seconds: float
+) -> dict[str, Any]:
     """The metadata that every materialisation carries, then the stage's own."""
     metadata: dict[str, Any] = {"dagster/row_count": table.num_rows, "rows_out": table.num_rows}
     if result.rows_in is not None:
         metadata["rows_in"] = result.rows_in
     if "duration" in table.column_names:
-        metadata["hours"] = round(sum(table.column("duration").to_pylist()) / 3600, 4)
+        metadata["hours"] = sum(table.column("duration").to_pylist()) / 3600
     metadata["quarantined"] = len(result.rejects)
     if result.rejects:
         counts = Counter(reject.reason for reject in result.rejects)
         metadata["quarantined_by_reason"] = dict(counts.most_common())
         metadata["quarantine"] = dg.MetadataValue.md(rejects_table(result.rejects))
-    metadata |= {"seconds": round(seconds, 2), "snapshot": snapshot, **result.metadata}
+    metadata |= {"seconds": seconds, "snapshot": snapshot, "read_version": run.version}
+    metadata |= {**describe_engines(run.engines), **result.metadata}
     if table.num_rows:
         metadata["preview"] = dg.MetadataValue.md(preview_table(table))
-    return metadata
+    return round_figures(metadata)
 
 
-def _tell(context: Any, progress: Progress) -> None:
+def _materialise(
+    stage: Stage, context: Any, config: StageConfig, workspace: Workspace, report: Report
+) -> dg.Output | None:
+    run = open_run(stage.name, context, config, workspace, report)
+    if not stage.applies(run.corpus, run.language):
+        context.log.info(
+            f"{stage.name} does not apply to {run.corpus.name}|{run.language} "
+            f"({run.corpus.kind}, {', '.join(run.corpus.languages)}): nothing to do"
+        )
+        return None
+    start = time.monotonic()
+    result = stage.build(run, config)
+    seconds = time.monotonic() - start
+    table, snapshot = commit(run, config, result, seconds)
+    return dg.Output(
+        None,
+        metadata=describe(run, result, table, snapshot, seconds),
+        data_version=dg.DataVersion(content_hash(table)),
+    )
+
+
+def _tell(context: Any, listener: Report | None, progress: Progress) -> None:
     context.log.info(str(progress))
-    announce(progress)
+    if listener is not None:
+        listener(progress)
 
 
 def _launch(context: Any, command: Sequence[str]) -> None:

@@ -25,8 +25,8 @@ HELD_OUT_SHARE = 5  # one voice in so many speaks only validation and test passa
 
 
 class SynthesizedSpeechConfig(StageConfig):
-    voices: list[str] | None = Field(
-        None, description="Speak with these voices only. Empty: all the engine has."
+    voices: list[str] = Field(
+        [], description="Speak with these voices only. Empty: all the engine has."
     )
     seed: int | None = Field(None, description="Of the choice of voices. Empty: the profile's.")
 
@@ -34,7 +34,7 @@ class SynthesizedSpeechConfig(StageConfig):
 @stage(
     kinds=frozenset({"text_qa"}),
     upstream=["text_qa"],
-    group="audio",
+    group="contexts",
     tools=frozenset({"duckdb", "fsspec"}),
     pool="tts",
 )
@@ -45,7 +45,7 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
     that cannot be its text (silent, clipped, far too short or long) is quarantined.
     """
     passages = _passages(run)
-    voices = tuple(config.voices or open_tts(run.profile.tts).voices(run.language))
+    voices = _choose_voices(run, config)
     seed = run.profile.seed if config.seed is None else config.seed
     rejects: list[Reject] = []
     requests: dict[str, TTSRequest] = {}
@@ -73,6 +73,17 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
             continue
         rows.append(_row(passage, spoken, answered.result, answered.key))
     return StageResult(rows, rejects, rows_in=len(passages), metadata=_describe(run, rows))
+
+
+def _choose_voices(run: StageRun, config: SynthesizedSpeechConfig) -> tuple[str, ...]:
+    """
+    Raises:
+        EngineError: the engine has no such voice, or none for the language.
+    """
+    engine = open_tts(run.profile.tts)
+    for voice in config.voices:
+        engine.check_voice(voice)
+    return tuple(config.voices or engine.voices(run.language))
 
 
 def _passages(run: StageRun) -> list[Row]:

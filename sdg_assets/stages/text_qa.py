@@ -16,19 +16,19 @@ from sdg_assets.stages.views import histograms
 
 
 class TextQAConfig(StageConfig):
-    limit: int | None = Field(
-        None, ge=1, description="Take only the first N questions: for a quick trial."
+    limit: int = Field(
+        0, ge=0, description="Take only the first N questions: for a quick trial. 0: all."
     )
 
 
-@stage(kinds=frozenset({"text_qa"}), group="text", tools=frozenset({"duckdb"}))
+@stage(kinds=frozenset({"text_qa"}), group="sources", tools=frozenset({"duckdb"}))
 def text_qa(run: StageRun, config: TextQAConfig) -> StageResult:
     """Questions and answers about passages, as the corpus gives them.
 
     The split is decided here by passage, so that no passage is on two sides.
     """
     reader = open_text_qa_reader(run.corpus)
-    found = list(islice(reader.read(run.language), config.limit))
+    found = list(islice(reader.read(run.language), config.limit or None))
     items = [item for item in found if isinstance(item, SourceQA)]
     hashes = {path: sha256_of(path) for path in {item.source_path for item in items}}
     rows = [

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from sdg_assets.errors import UserError
 from sdg_assets.explaining import explain
 from sdg_assets.settings import SettingsError
+from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import CODE_VERSION, StageConfig, StageResult, StageRun, content_hash
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import curve, markdown_table
@@ -27,11 +28,14 @@ from sdg_training.recipe import Recipe, TrainConfig
 Row = dict[str, Any]
 
 
+RecipeConfig = make_config(Recipe, unset="Left out: as in the profile.")
+
+
 class TrainedCheckpointsConfig(StageConfig):
-    recipe: dict[str, Any] = Field(
-        default_factory=dict,
+    recipe: RecipeConfig = Field(  # type: ignore[valid-type]
+        default=RecipeConfig(),
         description="What differs from the profile's recipe, for example {epochs: 1, "
-        "learning_rate: 0.0005, lora: {rank: 8}}. All fields: sdg_training/recipe.py.",
+        f"learning_rate: 0.0005, lora: {{rank: 8}}}}. Fields: {list_fields(Recipe)}.",
     )
 
 
@@ -49,16 +53,15 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     The same examples, recipe and release give the same checkpoint id; one that is in the store
     already is not trained again.
     """
-    recipe = merge_recipe(run.profile.recipe, config.recipe)
-    version = run.workspace.lake.snapshot()
-    examples = _training_split(run, version)
+    recipe = merge_recipe(run.profile.recipe, read_changes(config.recipe))
+    examples = _training_split(run)
     checkpoint_id = identify(examples, recipe)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
     metrics = _stored_metrics(run, prefix) or _train(run, examples, recipe, prefix)
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,
-        "data_snapshot": version,
+        "data_snapshot": run.version,
         "examples": metrics["examples"],
         "audio_hours": metrics["audio_hours"],
         "recipe": recipe.model_dump_json(),
@@ -110,12 +113,12 @@ def compose(examples: pa.Table) -> dict[str, dict[str, int]]:
     }
 
 
-def _training_split(run: StageRun, version: int) -> pa.Table:
+def _training_split(run: StageRun) -> pa.Table:
     run.require("training_examples")
     examples = run.workspace.lake.read(
         "training_examples",
         where={**run.where, "split": "train"},
-        version=version,
+        version=run.version,
         order_by=["example_id"],
     )
     if examples.num_rows == 0:

@@ -18,8 +18,8 @@ METHODS = {"labelled_speech": "labelled", "unlabelled_speech": "pseudo", "text_q
 
 
 class TrainingExamplesConfig(StageConfig):
-    max_per_context: int | None = Field(
-        None, ge=1, description="Keep at most N questions about one context. Empty: all."
+    max_per_context: int = Field(
+        0, ge=0, description="Keep at most N questions about one context. 0: all."
     )
 
 
@@ -99,17 +99,15 @@ def _unite_members(run: StageRun) -> tuple[int, list[Row]]:
     Raises:
         MissingInputError: a member has no examples of it; says which and what to materialise.
     """
-    lake = run.workspace.lake
     configs = {name: run.workspace.corpus(name) for name in (run.corpus.name, *run.corpus.members)}
     rows: list[Row] = []
     for member in members_of(Partition(run.corpus.name, run.language), configs):
-        where = {"corpus": member.corpus, "language": member.language}
-        if not lake.read("materializations", where={**where, "stage": run.stage}).num_rows:
+        if not run.materialised(run.stage, member):
             raise MissingInputError(
                 f"the mixture {run.corpus.name} needs training_examples of {member}: "
                 "materialise that partition first"
             )
-        rows += lake.read(run.stage, where=where, order_by=["example_id"]).to_pylist()
+        rows += run.read(run.stage, partition=member)
     return len(rows), [_adopt(row) for row in rows]
 
 
@@ -120,8 +118,8 @@ def _adopt(row: Row) -> Row:
     return {**own, "example_id": f"{origin}/{row['example_id']}"}
 
 
-def _cap(rows: list[Row], limit: int | None) -> list[Row]:
-    if limit is None:
+def _cap(rows: list[Row], limit: int) -> list[Row]:
+    if not limit:
         return rows
     seen: Counter[tuple[str, str, str | None, str | None]] = Counter()
     kept = []
@@ -146,7 +144,7 @@ def _describe(rows: list[Row]) -> dict[str, Any]:
     return {
         "split": dict(splits),
         "contexts": len(clips),
-        "hours": round(sum(clips.values()) / 3600, 4),
+        "hours": sum(clips.values()) / 3600,
         "speakers": len({row["speaker"] for row in rows if row["speaker"]}),
         "languages": dict(Counter(row["source_language"] for row in rows)),
         "plot": dg.MetadataValue.md(

@@ -18,7 +18,7 @@ class TranscriptsConfig(StageConfig):
 @stage(
     kinds=frozenset({"labelled_speech"}),
     upstream=["raw_audio"],
-    group="text",
+    group="contexts",
     tools=frozenset({"duckdb"}),
 )
 def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
@@ -67,6 +67,7 @@ def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
         rejects,
         rows_in=len(audio),
         metadata={
+            "hours": run.hours_of(row["utterance_id"] for row in rows),
             "characters": sum(len(row["text"]) for row in rows),
             "plot": dg.MetadataValue.md(plot),
         },

@@ -6,6 +6,7 @@ in for it.
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ CELL_CHARACTERS = 120
 # What a preview leaves out: where a blob lies tells a person nothing.
 PLUMBING = frozenset(
     {"corpus", "language", "shard", "byte_offset", "byte_length", "audio_sha256", "call_key",
-     "source_sha256", "segments", "prompt_version"}
+     "source_sha256", "segments", "prompt_version", "recipe", "composition", "metrics", "uri"}
 )  # fmt: skip
 
 
@@ -31,6 +32,15 @@ def preview_table(table: pa.Table, rows: int = PREVIEW_ROWS) -> str:
     head = table.select(columns).slice(0, rows).to_pylist()
     shown = [c for c in columns if any(row[c] not in (None, [], "") for row in head)]
     return markdown_table([{c: row[c] for c in shown} for row in head])
+
+
+def round_figures(value: Any) -> Any:
+    """Every float of metadata with four significant digits, and none fewer before the point."""
+    if isinstance(value, float) and math.isfinite(value):
+        return round(value, max(0, 3 - math.floor(math.log10(abs(value) or 1))))
+    if isinstance(value, dict):
+        return {name: round_figures(entry) for name, entry in value.items()}
+    return value
 
 
 def rejects_table(rejects: Sequence[Reject], rows: int = PREVIEW_ROWS) -> str:

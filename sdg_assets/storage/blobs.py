@@ -187,11 +187,6 @@ class BlobStore:
                 if self._fs.exists(path):
                     self._fs.rm_file(path)
 
-    def size(self, key: str) -> int:
-        """In bytes."""
-        with _explain("look at", key, self.url):
-            return int(self._fs.size(self._locate(key)))
-
     def _locate(self, key: str) -> str:
         if ".." in key.split("/"):
             raise BlobError(f"The key {key!r} would leave the blob store {self.url}.")

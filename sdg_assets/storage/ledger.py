@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from sdg_assets.errors import UserError
-from sdg_assets.progress import Progress, Report
+from sdg_assets.progress import Progress, Report, counting
 from sdg_assets.storage.lake import Lake, Where, build_condition
 from sdg_assets.storage.tables import TABLES
 
+_SUMS = ("input_tokens", "output_tokens", "audio_seconds", "cost")
 _COMPACT_EVERY = 256  # chunks, each of which leaves a small file
 
 
@@ -63,9 +65,29 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
+    """What came of the calls that were asked for; the sums are those of the calls made now.
+
+    A sum is None where no call has such a figure.
+    """
+
     reused: int  # answered before
-    performed: int  # made now
-    failed: int  # of those made now
+    performed: int = 0  # made now
+    failed: int = 0  # of those made now
+    seconds: float = 0.0  # of wall time
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    audio_seconds: float | None = None
+    cost: float | None = None
+
+    def add(self, outcomes: Sequence[Outcome], seconds: float) -> "Summary":
+        """With the calls of one more chunk, which took ``seconds``."""
+        return Summary(
+            self.reused,
+            self.performed + len(outcomes),
+            self.failed + sum(outcome.error is not None for outcome in outcomes),
+            self.seconds + seconds,
+            **{name: _sum([getattr(o, name) for o in (self, *outcomes)]) for name in _SUMS},
+        )
 
 
 Perform = Callable[[Sequence[Call]], Sequence[Outcome]]
@@ -84,23 +106,6 @@ class Ledger:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
 
-    def complete(
-        self,
-        calls: Sequence[Call],
-        perform: Perform,
-        *,
-        origin: Origin,
-        chunk: int = 64,
-        report: Report | None = None,
-    ) -> dict[str, Outcome]:
-        """Make the calls that have no recorded response, and return the outcome of all, by key.
-
-        See :meth:`ask`, which says how. This holds every response in memory; where there are very
-        many, use :meth:`ask` and then :meth:`outcomes`.
-        """
-        self.ask(calls, perform, origin=origin, chunk=chunk, report=report)
-        return dict(self.outcomes([call.key for call in calls]))
-
     def ask(
         self,
         calls: Sequence[Call],
@@ -112,15 +117,16 @@ class Ledger:
     ) -> Summary:
         """Make the calls that have no recorded response, ``chunk`` at a time.
 
-        Equal keys are one call. Each chunk is recorded as soon as it is made, failures too, so a
-        crash costs at most one. Calls that were never made come first, in order: as chunks are
-        recorded whole, a resumed run has the same chunks as an undisturbed one. Calls that failed
-        in earlier runs come last.
+        What they were answered is read by :meth:`outcomes`. Equal keys are one call. Each chunk is
+        recorded as soon as it is made, failures too, so a crash costs at most one. Calls that were
+        never made come first, in order: as chunks are recorded whole, a resumed run has the same
+        chunks as an undisturbed one. Calls that failed in earlier runs come last.
 
         Args:
             perform: one outcome per call, in order. If it raises, that error ends the run; the
                 chunks before it are recorded.
-            report: called before the first chunk and after each; counts the calls to make now.
+            report: called before the first chunk, after each, and whenever ``perform`` counts
+                calls as done (`progress.count`); counts the calls to make now.
 
         Raises:
             LedgerError: ``perform`` returned the wrong number of outcomes, or no JSON.
@@ -129,20 +135,21 @@ class Ledger:
         fresh, retried = self._find_unanswered([call.key for call in calls])
         chunks = [*_split(fresh, chunk), *_split(retried, chunk)]
         total = len(fresh) + len(retried)
-        reused = len({call.key for call in calls}) - total
-        started = time.monotonic()
-        done = failed = 0
-        _tell(report, origin, Summary(reused, done, failed), total, started)
+        summary = Summary(reused=len({call.key for call in calls}) - total)
+        tell = partial(_tell, report, origin, total, time.monotonic())
+        tell(summary)
         for number, positions in enumerate(chunks, start=1):
             batch = [calls[position] for position in positions]
-            outcomes = perform(batch)
+            started = time.monotonic()
+            with counting(_Counter(partial(tell, summary), len(batch))):
+                outcomes = perform(batch)
+            seconds = time.monotonic() - started
             self._lake.append("model_calls", _build_rows(batch, outcomes, origin))
             if number % _COMPACT_EVERY == 0:
                 self._lake.compact("model_calls")
-            done += len(batch)
-            failed += sum(outcome.error is not None for outcome in outcomes)
-            _tell(report, origin, Summary(reused, done, failed), total, started)
-        return Summary(reused, done, failed)
+            summary = summary.add(outcomes, seconds)
+            tell(summary)
+        return summary
 
     def outcomes(self, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
         """The recorded outcome of each key, in order of first mention, a few in memory at a time.
@@ -287,12 +294,36 @@ def _escape(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+class _Counter:
+    """Tells how many calls of a chunk are done before the whole of it is recorded."""
+
+    def __init__(self, tell: Callable[[int], None], size: int) -> None:
+        self._tell = tell
+        self._size = size
+        self._done = 0
+
+    def __call__(self, done: int) -> None:
+        self._done += done
+        if self._done < self._size:  # the last one is told when it is recorded
+            self._tell(self._done)
+
+
+def _sum(figures: Sequence[Any]) -> Any:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None
+
+
 def _tell(
-    report: Report | None, origin: Origin, summary: Summary, total: int, started: float
+    report: Report | None,
+    origin: Origin,
+    total: int,
+    started: float,
+    summary: Summary,
+    unrecorded: int = 0,
 ) -> None:
     if report is None:
         return
     note = f"{summary.reused} reused, {summary.failed} failed"
     seconds = time.monotonic() - started
     label = f"{origin.stage} {origin.engine}"
-    report(Progress(label, summary.performed, total, seconds, note))
+    report(Progress(label, summary.performed + unrecorded, total, seconds, note))

@@ -176,6 +176,7 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("stage", pa.string()),
         ("rows", pa.int64()),
         ("seconds", pa.float64()),  # to build it; not to commit it
+        ("read_version", pa.int64()),  # of the lake, at which it read its inputs
         ("configuration", pa.string()),  # JSON
         ("code_version", pa.string()),
         ("run_id", pa.string()),

@@ -9,7 +9,6 @@ from pydantic import TypeAdapter, ValidationError
 from sdg_assets.engines import (
     LLMConfig,
     TTSConfig,
-    close_engines,
     open_llm,
     open_tts,
 )
@@ -28,13 +27,6 @@ HEAVY = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _closed_engines():
-    close_engines()
-    yield
-    close_engines()
-
-
 def test_importing_configurations_is_light():
     code = f"import sys, sdg_assets.engines; print([m for m in {HEAVY} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -47,8 +39,6 @@ def test_an_engine_is_started_once_for_each_configuration():
     assert open_tts(EspeakConfig(rate=150)) is engine
     assert open_tts(EspeakConfig(rate=160)) is not engine
     assert open_tts(config).voices("de")[0] == "de+m1@rate=150"
-    close_engines()
-    assert open_tts(config) is not engine
 
 
 def test_configurations_with_mappings_are_told_apart():

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +15,6 @@ from sdg_assets.engines.base import (
     LLMResult,
     Message,
     TTSRequest,
-    TTSResult,
     Usage,
 )
 
@@ -62,14 +60,6 @@ def test_llm_requests_come_back(request):
 def test_tts_requests_come_back(request):
     record = through_json(recording.dump_tts_request(request))
     assert recording.load_tts_request(record) == request
-
-
-def test_speech_is_recorded_by_where_it_is_stored():
-    result = TTSResult(np.ones(4, np.float32), 22_050, Usage(seconds=1))
-    blob = {"shard": "a.tar", "byte_offset": 512, "byte_length": 9}
-    record = through_json(recording.dump_tts(result, "de+f2", blob))
-    assert record == {"voice": "de+f2", "sample_rate": 22_050, "blob": blob}
-    assert recording.load_tts(record, result.audio) == replace(result, usage=Usage())
 
 
 def test_audio_is_requested_by_its_hash():

@@ -10,6 +10,7 @@ import soundfile
 
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.stages.clips import ref_of
 from sdg_assets.workspace import open_workspace
 from sdg_tests.chatter import serve_prose
 from sdg_tests.factory import flac_of, register, register_folder, write_profile, write_speech
@@ -146,6 +147,69 @@ def test_an_llm_that_writes_prose_is_quarantined_with_its_words(home: Path, tmp_
     assert all("lamps" in row["response"] for row in answers)
 
 
+def test_an_llm_that_fails_at_everything_fails_the_stage(home: Path, tmp_path: Path) -> None:
+    write_speech(tmp_path / "talks" / "en", GOOD)
+    register_folder(tmp_path, "talks", "labelled_speech", ["en"])
+    assert run_stages(TALKS, stages_upto("generated_qa")).failed == {}
+    lake = open_workspace().lake
+    before = lake.read("generated_qa").to_pylist()
+    with serve_prose("out of order", status=500) as server:
+        llm = {
+            "backend": "openai-compatible",
+            "base_url": server.url,
+            "model": "broken",
+            "max_retries": 0,
+        }
+        profile = write_profile(tmp_path / "profile.yaml", llm=llm, prompts="v1")
+        outcome = run_stages(TALKS, ["generated_qa"], profile=profile)
+    said = outcome.failed["generated_qa"]
+    assert "2 of 2 calls of the LLM engine openai-compatible/broken failed" in said
+    assert "http_500" in said
+    assert "run it again" in said
+    assert lake.read("generated_qa").to_pylist() == before
+    assert quarantined("generated_qa") == {}
+    failures = lake.read("model_calls", where={"run_id": outcome.run_id}).to_pylist()
+    assert [row["error"].partition(":")[0] for row in failures] == ["http_500", "http_500"]
+
+
+def test_some_failed_calls_are_quarantined_with_a_severity(home: Path, tmp_path: Path) -> None:
+    write_speech(tmp_path / "talks" / "en", GOOD)
+    register_folder(tmp_path, "talks", "labelled_speech", ["en"])
+    assert run_stages(TALKS, stages_upto("transcripts")).failed == {}
+    with serve_prose("[]", status=500, failing=1) as server:
+        llm = {
+            "backend": "openai-compatible",
+            "base_url": server.url,
+            "model": "shaky",
+            "max_retries": 0,
+            "concurrency": 1,
+        }
+        profile = write_profile(tmp_path / "profile.yaml", llm=llm, prompts="v1")
+        outcome = run_stages(TALKS, ["generated_qa"], profile=profile)
+        assert outcome.failed == {}
+        assert "http_500" in quarantined("generated_qa").values()
+        assert "ERROR" in outcome.warnings["generated_qa.answers_parse"]
+        strict = write_profile(
+            tmp_path / "strict.yaml", llm={**llm, "model": "again"}, prompts="v1",
+            max_failed_share=0.5,
+        )  # fmt: skip
+        server.failing = 1
+        assert (
+            "1 of 2" in run_stages(TALKS, ["generated_qa"], profile=strict).failed["generated_qa"]
+        )
+
+
+def test_a_voice_that_does_not_exist_is_named(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "qa.jsonl").write_text(
+        '{"context": "The lamp is red.", "question": "Which?", "answer": "The lamp"}\n'
+    )
+    reader = {"layout": "jsonl_qa", "path": "qa.jsonl"}
+    register(tmp_path, name="qa", kind="text_qa", languages=["en"], reader=reader)
+    config = {"synthesized_speech": {"voices": ["bogus"]}}
+    outcome = run_stages(Partition("qa", "en"), ["text_qa", "synthesized_speech"], config=config)
+    assert "the voice 'bogus'" in outcome.failed["synthesized_speech"]
+
+
 def test_a_full_disk_harms_nothing_that_was_stored(
     tiny_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +230,5 @@ def test_a_full_disk_harms_nothing_that_was_stored(
     assert "space" in outcome.failed["raw_audio"].lower()
     workspace = open_workspace()
     assert workspace.lake.read("raw_audio").to_pylist() == before
-    assert all(
-        workspace.blobs.size(row["shard"]) >= row["byte_offset"] + row["byte_length"]
-        for row in before
-    )
+    clips = workspace.blobs.read_many([ref_of(row) for row in before])
+    assert [len(clip) for clip in clips] == [row["byte_length"] for row in before]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sdg_assets.stages.clips import ref_of
 from sdg_assets.workspace import open_workspace
 from sdg_tests.factory import register
 from sdg_tests.processes import start_sdg
@@ -38,8 +39,9 @@ def test_partitions_at_once(
         assert counts == dict.fromkeys(names, QUESTIONS), table
     calls = workspace.lake.read("model_calls", columns=["key"]).column("key").to_pylist()
     assert len(calls) == PARTITIONS * QUESTIONS
-    for row in workspace.lake.read("synthesized_speech").to_pylist():
-        assert workspace.blobs.size(row["shard"]) >= row["byte_offset"] + row["byte_length"]
+    rows = workspace.lake.read("synthesized_speech").to_pylist()
+    clips = workspace.blobs.read_many([ref_of(row) for row in rows])
+    assert [len(clip) for clip in clips] == [row["byte_length"] for row in rows]
 
 
 def register_questions(folder: Path, number: int) -> str:

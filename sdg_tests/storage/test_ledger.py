@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdg_assets.progress import Progress
+from sdg_assets.progress import Progress, count
 from sdg_assets.storage import ledger as ledger_module
 from sdg_assets.storage.lake import Lake, LakeConfig
 from sdg_assets.storage.ledger import Call, Ledger, LedgerError, Outcome, Summary, call_key
 from sdg_tests.storage import workers
 from sdg_tests.storage.conftest import sqlite_config
-from sdg_tests.storage.workers import ORIGIN, answer_number, make_calls
+from sdg_tests.storage.workers import ORIGIN, answer_number, complete, make_calls
 
 
 class Engine:
@@ -50,7 +50,7 @@ def sqlite_ledger(sqlite_lake: Lake) -> Ledger:
 def test_every_call_is_made_once_and_answered_in_order(ledger: Ledger) -> None:
     engine = Engine()
     calls = make_calls([5, 1, 5, 2, 1, 8])
-    outcomes = ledger.complete(calls, engine.perform, origin=ORIGIN, chunk=2)
+    outcomes = complete(ledger, calls, engine.perform, origin=ORIGIN, chunk=2)
     assert engine.chunks == [[5, 1], [2, 8]]
     assert list(outcomes) == [call.key for call in make_calls([5, 1, 2, 8])]
     assert outcomes[calls[0].key] == answer_number(calls[0])
@@ -61,10 +61,10 @@ def test_recorded_answers_are_reused_and_new_calls_cost_no_more_than_themselves(
 ) -> None:
     first, second = Engine(), Engine()
     numbers = [n for n in range(40) if n % 10 != 3]
-    sqlite_ledger.complete(make_calls(numbers), first.perform, origin=ORIGIN, chunk=16)
+    complete(sqlite_ledger, make_calls(numbers), first.perform, origin=ORIGIN, chunk=16)
     new = [100, 101, 102]
     mixed = make_calls([*numbers[:20], *new, *numbers[20:]])
-    outcomes = sqlite_ledger.complete(mixed, second.perform, origin=ORIGIN, chunk=16)
+    outcomes = complete(sqlite_ledger, mixed, second.perform, origin=ORIGIN, chunk=16)
     assert second.chunks == [new]
     assert [outcome.response for outcome in outcomes.values()] == [
         answer_number(call).response for call in mixed
@@ -73,8 +73,8 @@ def test_recorded_answers_are_reused_and_new_calls_cost_no_more_than_themselves(
 
 def test_another_engine_or_prompt_is_another_call(sqlite_ledger: Ledger) -> None:
     engine = Engine()
-    sqlite_ledger.complete(make_calls([1, 2]), engine.perform, origin=ORIGIN)
-    sqlite_ledger.complete(make_calls([1, 2], "beef"), engine.perform, origin=ORIGIN)
+    complete(sqlite_ledger, make_calls([1, 2]), engine.perform, origin=ORIGIN)
+    complete(sqlite_ledger, make_calls([1, 2], "beef"), engine.perform, origin=ORIGIN)
     assert engine.chunks == [[1, 2], [1, 2]]
 
 
@@ -83,17 +83,17 @@ def test_failures_are_recorded_and_tried_again_last(
 ) -> None:
     first, second, third = Engine(), Engine(), Engine()
     calls = make_calls(range(20))
-    outcomes = sqlite_ledger.complete(calls, first.perform, origin=ORIGIN)
+    outcomes = complete(sqlite_ledger, calls, first.perform, origin=ORIGIN)
     assert outcomes[calls[3].key] == Outcome(None, "timeout: too slow", seconds=1.0)
 
     def succeed(calls: Sequence[Call]) -> list[Outcome]:
         second.perform(calls)
         return [Outcome({"text": "at last"}) for _ in calls]
 
-    again = sqlite_ledger.complete(make_calls(range(22)), succeed, origin=ORIGIN, chunk=1)
+    again = complete(sqlite_ledger, make_calls(range(22)), succeed, origin=ORIGIN, chunk=1)
     assert second.chunks == [[20], [21], [3], [13]]
     assert again[calls[3].key].response == {"text": "at last"}
-    sqlite_ledger.complete(calls, third.perform, origin=ORIGIN)
+    complete(sqlite_ledger, calls, third.perform, origin=ORIGIN)
     assert third.chunks == []
     attempts = sqlite_lake.read("model_calls", where={"key": calls[3].key}, order_by=["created_at"])
     assert attempts.column("error").to_pylist() == ["timeout: too slow", None]
@@ -103,7 +103,7 @@ def test_the_latest_failure_and_the_first_answer_count(sqlite_ledger: Ledger) ->
     (call,) = make_calls([1])
     for reason in ("first", "second"):
         outcome = Outcome(None, reason)
-        found = sqlite_ledger.complete([call], lambda _, o=outcome: [o], origin=ORIGIN)
+        found = complete(sqlite_ledger, [call], lambda _, o=outcome: [o], origin=ORIGIN)
         assert found[call.key].error == reason
 
 
@@ -117,12 +117,12 @@ def test_an_engine_that_breaks_ends_the_run_after_what_it_answered(sqlite_ledger
 
     calls = make_calls([1, 2, 4, 5])
     with pytest.raises(MemoryError, match="out of memory"):
-        sqlite_ledger.complete(calls, perform, origin=ORIGIN, chunk=2)
+        complete(sqlite_ledger, calls, perform, origin=ORIGIN, chunk=2)
     assert dict(sqlite_ledger.outcomes([call.key for call in calls])).keys() == {
         call.key for call in calls[:2]
     }
     resumed = Engine()
-    sqlite_ledger.complete(calls, resumed.perform, origin=ORIGIN, chunk=2)
+    complete(sqlite_ledger, calls, resumed.perform, origin=ORIGIN, chunk=2)
     assert resumed.chunks == [[4, 5]]
 
 
@@ -141,7 +141,7 @@ def test_a_wrong_outcome_is_refused(
     sqlite_ledger: Ledger, sqlite_lake: Lake, outcomes: list[Outcome], message: str
 ) -> None:
     with pytest.raises(LedgerError, match=message):
-        sqlite_ledger.complete(make_calls([1]), lambda _: outcomes, origin=ORIGIN)
+        complete(sqlite_ledger, make_calls([1]), lambda _: outcomes, origin=ORIGIN)
     assert sqlite_lake.read("model_calls").num_rows == 0
 
 
@@ -153,14 +153,14 @@ def test_any_text_survives(sqlite_ledger: Ledger, text: str) -> None:
     request = {"messages": [{"role": "user", "content": text}]}
     call = Call(call_key("f", request, "v1"), request)
     outcome = Outcome({"text": text, "n": [1, 2.5, None, True]})
-    found = sqlite_ledger.complete([call], lambda _: [outcome], origin=ORIGIN)
+    found = complete(sqlite_ledger, [call], lambda _: [outcome], origin=ORIGIN)
     assert found == {call.key: outcome}
 
 
 def test_text_is_stored_to_be_read(sqlite_ledger: Ledger, sqlite_lake: Lake) -> None:
     request = {"b": "你好", "a": 1}
     call = Call(call_key("f", request, "v1"), request)
-    sqlite_ledger.complete([call], lambda _: [Outcome(None, "bad: \udc80")], origin=ORIGIN)
+    complete(sqlite_ledger, [call], lambda _: [Outcome(None, "bad: \udc80")], origin=ORIGIN)
     (row,) = sqlite_lake.read("model_calls").to_pylist()
     assert row["request"] == '{"a":1,"b":"你好"}'
     assert row["error"] == "bad: \\udc80"
@@ -168,21 +168,38 @@ def test_text_is_stored_to_be_read(sqlite_ledger: Ledger, sqlite_lake: Lake) -> 
 
 
 def test_progress_counts_what_is_made_now(sqlite_ledger: Ledger) -> None:
-    sqlite_ledger.complete(make_calls([0, 1, 2]), Engine().perform, origin=ORIGIN)
+    complete(sqlite_ledger, make_calls([0, 1, 2]), Engine().perform, origin=ORIGIN)
     seen: list[Progress] = []
     summary = sqlite_ledger.ask(
         make_calls(range(8)), Engine().perform, origin=ORIGIN, chunk=2, report=seen.append
     )
-    assert summary == Summary(reused=3, performed=5, failed=1)
+    assert replace(summary, seconds=0.0) == Summary(
+        reused=3, performed=5, failed=1, input_tokens=4 + 5 + 6 + 7, cost=pytest.approx(0.04)
+    )
     assert [(p.done, p.total) for p in seen] == [(0, 5), (2, 5), (4, 5), (5, 5)]
     assert seen[-1].note == "3 reused, 1 failed"
     assert seen[-1].label == "generated_qa tiny"
 
 
+def test_calls_are_counted_before_their_chunk_is_recorded(sqlite_ledger: Ledger) -> None:
+    seen: list[Progress] = []
+    recorded: list[int] = []
+
+    def perform(calls: Sequence[Call]) -> list[Outcome]:
+        for _ in calls:
+            count()
+            recorded.append(sqlite_ledger.report().num_rows)
+        return [answer_number(call) for call in calls]
+
+    sqlite_ledger.ask(make_calls([0, 1, 2]), perform, origin=ORIGIN, report=seen.append)
+    assert [p.done for p in seen] == [0, 1, 2, 3]
+    assert recorded == [0, 0, 0]
+
+
 def test_the_report_adds_up(ledger: Ledger) -> None:
-    ledger.complete(make_calls(range(20)), Engine().perform, origin=ORIGIN)
+    complete(ledger, make_calls(range(20)), Engine().perform, origin=ORIGIN)
     other = replace(ORIGIN, stage="filtered_qa", run_id="run-2")
-    ledger.complete(make_calls(range(20, 25)), Engine().perform, origin=other)
+    complete(ledger, make_calls(range(20, 25)), Engine().perform, origin=other)
     filtered, generated = ledger.report().to_pylist()
     assert generated == {
         "stage": "generated_qa",
@@ -207,8 +224,8 @@ def test_many_small_files_are_merged_on_the_way(
     sqlite_ledger: Ledger, sqlite_lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_module, "_COMPACT_EVERY", 5)
-    outcomes = sqlite_ledger.complete(
-        make_calls(range(12)), Engine().perform, origin=ORIGIN, chunk=1
+    outcomes = complete(
+        sqlite_ledger, make_calls(range(12)), Engine().perform, origin=ORIGIN, chunk=1
     )
     assert len(outcomes) == 12
     info = sqlite_lake.query("SELECT file_count FROM ducklake_table_info('lake')"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdg_assets.storage.lake import Lake, LakeConfig, LakeError
-from sdg_assets.storage.ledger import Call, Ledger, Origin, Outcome, call_key
+from sdg_assets.storage.ledger import Call, Ledger, Origin, Outcome, Perform, call_key
 from sdg_tests.storage.rows import replace_quarantine, replace_transcripts
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -134,7 +134,15 @@ def ask_numbers(config: LakeConfig, total: int, chunk: int, log: Path, die_in: i
             os.kill(os.getpid(), signal.SIGKILL)
         return [answer_number(call) for call in calls]
 
-    Ledger(Lake(config)).complete(make_calls(range(total)), perform, origin=ORIGIN, chunk=chunk)
+    complete(Ledger(Lake(config)), make_calls(range(total)), perform, origin=ORIGIN, chunk=chunk)
+
+
+def complete(
+    ledger: Ledger, calls: Sequence[Call], perform: Perform, **options: Any
+) -> dict[str, Outcome]:
+    """Make the calls that were never answered; the outcome of each, by key."""
+    ledger.ask(calls, perform, **options)
+    return dict(ledger.outcomes([call.key for call in calls]))
 
 
 def answer_number(call: Call) -> Outcome:

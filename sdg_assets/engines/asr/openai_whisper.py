@@ -7,7 +7,7 @@ window handed over instead of decoding it. So a result is what ``transcribe`` al
 
 import math
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +29,7 @@ from sdg_assets.engines.base import (
 from sdg_assets.engines.batching import run_in_chunks
 from sdg_assets.engines.config import TINY_WORLD, EngineConfig, name_model, pick_device
 from sdg_assets.engines.files import hash_file
+from sdg_assets.progress import count
 
 MIN_SECONDS = 0.1  # no word is shorter
 
@@ -163,11 +164,13 @@ class OpenAIWhisper:
             )
         return code
 
-    def _transcribe_chunk(self, chunk: list[_Utterance]) -> list[ASRResult | Failure]:
+    def _transcribe_chunk(self, chunk: list[_Utterance]) -> Iterator[ASRResult | Failure]:
         mels = [self._compute_mel(item.audio) for item in chunk]
         self._detect_languages(chunk, mels)
         windows = self._decode_first_windows(chunk, mels)
-        return [self._finish(item, window) for item, window in zip(chunk, windows, strict=True)]
+        for item, window in zip(chunk, windows, strict=True):
+            yield self._finish(item, window)
+            count()
 
     def _compute_mel(self, audio: Audio) -> Any:
         """(mels, 3000): the first 30 s, scaled by the whole, silence behind short audio."""

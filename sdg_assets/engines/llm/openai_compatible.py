@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -23,6 +24,7 @@ from sdg_assets.engines.base import (
 from sdg_assets.engines.batching import run_timed
 from sdg_assets.engines.config import EngineConfig
 from sdg_assets.engines.seeds import combine_seeds
+from sdg_assets.progress import count
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -106,7 +108,8 @@ class OpenAICompatible:
         except RuntimeError:
             return asyncio.run(self._generate(batch))
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, self._generate(batch)).result()
+            context = copy_context()  # what listens to progress is in it
+            return pool.submit(context.run, asyncio.run, self._generate(batch)).result()
 
     async def _generate(self, batch: list[LLMRequest]) -> list[LLMResult | Failure]:
         from openai import AsyncOpenAI
@@ -119,8 +122,15 @@ class OpenAICompatible:
             timeout=config.timeout,
             max_retries=config.max_retries,
         ) as client:
-            calls = (self._call(client, request, free_slots) for request in batch)
+            calls = (self._call_and_count(client, request, free_slots) for request in batch)
             return await asyncio.gather(*calls)
+
+    async def _call_and_count(
+        self, client: "AsyncOpenAI", request: LLMRequest, free_slots: asyncio.Semaphore
+    ) -> LLMResult | Failure:
+        result = await self._call(client, request, free_slots)
+        count()
+        return result
 
     async def _call(
         self, client: "AsyncOpenAI", request: LLMRequest, free_slots: asyncio.Semaphore

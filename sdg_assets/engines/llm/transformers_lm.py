@@ -25,6 +25,7 @@ from sdg_assets.engines.batching import run_in_chunks
 from sdg_assets.engines.config import TINY_WORLD, EngineConfig, name_model, pick_device
 from sdg_assets.engines.files import hash_folder
 from sdg_assets.engines.seeds import combine_seeds
+from sdg_assets.progress import count
 
 if TYPE_CHECKING:
     import torch
@@ -137,6 +138,7 @@ class TransformersLM:
 
     def _generate_chunk(self, chunk: list[_Prompt]) -> list[LLMResult | Failure]:
         import torch
+        from transformers import StoppingCriteriaList
 
         width = max(len(prompt.tokens) for prompt in chunk)
         padding = [width - len(prompt.tokens) for prompt in chunk]
@@ -152,6 +154,7 @@ class TransformersLM:
                 attention_mask=mask.long(),
                 max_new_tokens=max(prompt.max_new_tokens for prompt in chunk),
                 logits_processor=self._make_samplers(chunk),
+                stopping_criteria=StoppingCriteriaList([CountStopped(self._stops)]),
             )
         generated = output[:, width:].tolist()
         return [self._decode(prompt, new) for prompt, new in zip(chunk, generated, strict=True)]
@@ -220,6 +223,24 @@ class GumbelNoise:
         for row, generator in zip(noise, self._generators, strict=True):
             row.exponential_(generator=generator)
         return scores - noise.clamp_min_(torch.finfo(torch.float32).tiny).log_()
+
+
+class CountStopped:
+    """A stopping criterion that stops nothing: it counts the answers of a batch as they end."""
+
+    def __init__(self, stops: Sequence[int]) -> None:
+        self._stops = stops
+        self._stopped = 0
+
+    def __call__(self, input_ids: "torch.Tensor", _scores: Any) -> "torch.Tensor":
+        import torch
+
+        last = input_ids[:, -1]  # behind a stop all is padding, which is a stop as well
+        ended = torch.isin(last, torch.tensor(self._stops, device=last.device))
+        stopped = int(ended.sum())
+        count(stopped - self._stopped)
+        self._stopped = stopped
+        return torch.zeros_like(ended)
 
 
 def merge_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -4,7 +4,7 @@ A voice is written as :class:`sdg_training.espeak.Voice` writes it: ``en-us+f3@r
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Literal
 
@@ -14,6 +14,7 @@ from sdg_assets.engines.base import EngineError, Failure, Fingerprint, TTSReques
 from sdg_assets.engines.batching import run_in_chunks
 from sdg_assets.engines.config import EngineConfig
 from sdg_assets.engines.tts.speech import check_speech
+from sdg_assets.progress import count
 
 _READS_PINYIN = "cmn-latn-pinyin"  # speaks Chinese, but not from Chinese characters
 
@@ -55,9 +56,9 @@ class Espeak:
         self._config = config
         self._listed = {tag.lower(): voices for tag, voices in config.voices.items()}
         for voice in itertools.chain(*self._listed.values()):
-            _check_voice(voice)
+            self.check_voice(voice)
         for variant in config.variants:
-            _check_voice(f"en-us+{variant}")
+            self.check_voice(f"en-us+{variant}")
         self._fingerprint = Fingerprint("tts", "espeak", version("espeakng-loader"))
 
     @property
@@ -76,6 +77,16 @@ class Espeak:
             for variant in self._config.variants
         )
 
+    def check_voice(self, voice: str) -> None:
+        from sdg_training.espeak import EspeakError, synthesize
+
+        try:
+            synthesize("1", voice)  # every language speaks digits
+        except EspeakError as error:
+            raise EngineError(
+                f"the voice {voice!r} of the configuration is wrong: {error}"
+            ) from error
+
     def synthesize(self, batch: Sequence[TTSRequest]) -> list[TTSResult | Failure]:
         return run_in_chunks(batch, _speak_each, size=1, length=_count_characters)
 
@@ -92,17 +103,10 @@ def _find_accents(language: str) -> tuple[str, ...]:
     return tuple(tag for tag in tags if tag.partition("-")[0] == primary) or (tags[0],)
 
 
-def _check_voice(name: str) -> None:
-    from sdg_training.espeak import EspeakError, synthesize
-
-    try:
-        synthesize("1", name)  # every language speaks digits
-    except EspeakError as error:
-        raise EngineError(f"the voice {name!r} of the configuration is wrong: {error}") from error
-
-
-def _speak_each(requests: list[TTSRequest]) -> list[TTSResult | Failure]:
-    return [_speak(request) for request in requests]
+def _speak_each(requests: list[TTSRequest]) -> Iterator[TTSResult | Failure]:
+    for request in requests:
+        yield _speak(request)
+        count()
 
 
 def _speak(request: TTSRequest) -> TTSResult | Failure:

@@ -10,7 +10,7 @@ once.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -32,6 +32,7 @@ from sdg_assets.engines.config import EngineConfig
 from sdg_assets.engines.files import hash_file
 from sdg_assets.engines.seeds import combine_seeds
 from sdg_assets.engines.tts.speech import check_speech
+from sdg_assets.progress import count
 
 if TYPE_CHECKING:
     from piper import PiperVoice
@@ -112,6 +113,13 @@ class Piper:
             )
         return exact or related
 
+    def check_voice(self, voice: str) -> None:
+        if voice not in self._speakers:
+            raise EngineError(
+                f"the voice {voice!r} of the configuration is wrong: Piper has "
+                f"{', '.join(self._speakers)}"
+            )
+
     def synthesize(self, batch: Sequence[TTSRequest]) -> list[TTSResult | Failure]:
         """Speak each text.
 
@@ -120,8 +128,10 @@ class Piper:
         """
         return run_in_chunks(batch, self._speak_each, size=1, length=_count_characters)
 
-    def _speak_each(self, requests: list[TTSRequest]) -> list[TTSResult | Failure]:
-        return [self._speak(request) for request in requests]
+    def _speak_each(self, requests: list[TTSRequest]) -> Iterator[TTSResult | Failure]:
+        for request in requests:
+            yield self._speak(request)
+            count()
 
     def _speak(self, request: TTSRequest) -> TTSResult | Failure:
         speaker = self._speakers.get(request.voice)

@@ -1,0 +1,48 @@
+"""What a stage's engines did: calls, time, speed and cost, for a plot over time and to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from sdg_assets.stages.views import markdown_table
+from sdg_assets.storage.ledger import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class EngineUse:
+    """The calls of one engine, of those that a stage needed."""
+
+    kind: str  # asr | llm | tts
+    name: str
+    calls: Summary
+
+    def figures(self) -> dict[str, float]:
+        """What is known of it; speeds are those of the calls made now."""
+        calls = self.calls
+        tokens = (calls.input_tokens or 0) + (calls.output_tokens or 0)
+        speeds = {
+            "calls_per_second": calls.performed,
+            "audio_seconds_per_second": calls.audio_seconds,
+            "tokens_per_second": tokens,
+        }
+        return {
+            "calls": calls.performed,
+            "reused": calls.reused,
+            "failed": calls.failed,
+            "seconds": calls.seconds,
+            **{name: done / calls.seconds for name, done in speeds.items() if done},
+            **({} if calls.cost is None else {"cost": calls.cost}),
+        }
+
+
+def describe_engines(uses: Sequence[EngineUse]) -> dict[str, Any]:
+    """Metadata: each figure under ``<kind>_<figure>``, and all of them as a table."""
+    if not uses:
+        return {}
+    rows = [{"engine": use.name, **use.figures()} for use in uses]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    table = markdown_table([{name: row.get(name) for name in columns} for row in rows])
+    scalars = {f"{use.kind}_{name}": value for use in uses for name, value in use.figures().items()}
+    return {"engines": dg.MetadataValue.md(table), **scalars}
