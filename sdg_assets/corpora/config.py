@@ -1,7 +1,7 @@
 """A corpus as its YAML file describes it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -76,11 +76,16 @@ class CorpusConfig(BaseModel):
     def speaks(self, language: str) -> bool:
         return language in self.languages
 
-    def with_language(self, language: str) -> Self:
-        """The same corpus, which has ``language`` too."""
+    def with_language(self, language: str) -> "CorpusConfig":
+        """The same corpus, which has ``language`` too.
+
+        Raises:
+            CorpusError: it cannot have that language.
+        """
         if self.speaks(language):
             return self
-        return self.model_copy(update={"languages": (*self.languages, language)})
+        values = {**self.model_dump(), "languages": (*self.languages, language)}
+        return make_corpus(values, f"{self.name} cannot have the language {language!r}")
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Self:
@@ -136,11 +141,23 @@ def load_corpus(path: Path | str) -> CorpusConfig:
         raise CorpusError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise CorpusError(f"{path} must hold `field: value` lines such as `name: librispeech`")
+    return make_corpus(values, f"{path} does not describe a corpus", path.absolute().parent)
+
+
+def make_corpus(
+    values: Mapping[str, Any], complaint: str, folder: Path | None = None
+) -> CorpusConfig:
+    """The corpus of these fields; relative paths are as seen from ``folder``.
+
+    Raises:
+        CorpusError: ``complaint``, and which field is unknown or wrong.
+    """
+    context = {FOLDER: str(folder)} if folder else None
     try:
-        return CorpusConfig.model_validate(values, context={FOLDER: str(path.absolute().parent)})
+        return CorpusConfig.model_validate(values, context=context)
     except ValidationError as error:
         problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
-        raise CorpusError(f"{path} does not describe a corpus:\n{problems}") from error
+        raise CorpusError(f"{complaint}:\n{problems}") from error
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:
