@@ -88,6 +88,7 @@ def request_landed(folder: LandedFolder) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{folder.partition}@{folder.fingerprint}",
         partition_key=key_of(folder.partition),
+        asset_selection=[dg.AssetKey("raw_audio")],
         tags={"sdg/landed_files": str(folder.files)},
     )
 
@@ -129,7 +130,7 @@ def mixture_sensor(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
 ) -> dg.SensorResult | dg.SkipReason:
     opened = workspace.open()
-    stale = stale_mixtures(opened.corpora.all(), _finished(opened))
+    stale = stale_mixtures(opened.corpora.all(), finished_examples(opened))
     if not stale:
         return dg.SkipReason("every mixture is as new as its members")
     new_corpora, new_languages = missing_keys(stale, context.instance)
@@ -147,7 +148,8 @@ def mixture_sensor(
     )
 
 
-def _finished(workspace: Workspace) -> dict[Partition, datetime]:
+def finished_examples(workspace: Workspace) -> dict[Partition, datetime]:
+    """When each partition's examples were last made."""
     rows = workspace.lake.read("materializations", where={"stage": "training_examples"})
     return {Partition(r["corpus"], r["language"]): r["finished_at"] for r in rows.to_pylist()}
 
