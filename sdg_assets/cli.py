@@ -87,7 +87,8 @@ def add_language(
     """
     from sdg_assets.commands.languages import add
 
-    if not add(language, tuple(corpora.split(",")), upto, wait=wait):
+    names = [name.strip() for name in corpora.split(",") if name.strip()]
+    if not add(language, names, upto, wait=wait):
         raise typer.Exit(1)
 
 

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from sdg_assets.automation import admit
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.tables import console, print_rows, say
@@ -15,7 +17,7 @@ from sdg_assets.corpora.base import CorpusError, Reject
 from sdg_assets.corpora.config import CorpusConfig, load_corpora
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.explaining import suggest
-from sdg_assets.landing import group_files, list_files
+from sdg_assets.landing import describe_texts, survey
 from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import Workspace, open_workspace, require_home
 
@@ -158,13 +160,20 @@ def register_landed() -> None:
     """Register what lies in the landing folder as the landing sensor would, at once."""
     workspace = open_workspace()
     url = workspace.settings.landing.url
-    folders, problems = group_files(list_files(url))
-    for problem in problems:
-        say(("left out", "yellow"), f" {problem}")
+    folders, problems = survey(url, workspace.corpora)
     with open_instance() as instance:
         for folder in folders:
             config = admit(folder, workspace.corpora, url)
             add_partitions([folder.partition], instance)
             console.print(f"{folder.partition}: {folder.audio} audio files, {config.kind}")
-    if not folders:
-        console.print(f"nothing in {url}: put audio into {url}/<corpus>/<language>/")
+            if note := describe_texts(folder, config):
+                console.print(f"  [yellow]note[/yellow] {escape(note)}", soft_wrap=True)
+    for problem in problems:
+        console.print(f"[yellow]left out[/yellow] {escape(problem)}", soft_wrap=True)
+    if folders:
+        console.print("`sdg dev` ingests them, or `sdg run CORPUS/LANGUAGE`.")
+    else:
+        console.print(
+            f"nothing to ingest in {url}: put audio into <corpus>/<language>/ there",
+            soft_wrap=True,
+        )

@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +129,19 @@ def stages_upto(last: str) -> list[str]:
     return stage_names()[: stage_names().index(last) + 1]
 
 
+def stages_of_kind(kind: str, last: str) -> tuple[str, ...]:
+    """The stages that corpora of ``kind`` have, up to and with ``last``.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    upto = stages_upto(last)
+    stages = tuple(stage.name for stage in STAGES if kind in stage.kinds and stage.name in upto)
+    if not stages:
+        raise SettingsError(f"a {kind} corpus has no stage up to {last}: choose a later one")
+    return stages
+
+
 def check_registered(partitions: Sequence[Partition]) -> None:
     """
     Raises:
@@ -197,13 +210,7 @@ def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
 def read_outcome(
     partition: Partition, result: dg.ExecuteInProcessResult, seconds: float
 ) -> Outcome:
-    failed = {}
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause if error and error.cause else error
-            stage = str(event.step_key).split(".")[0]
-            failed[stage] = say_plainly(cause.message) if cause else "unknown error"
+    failed = read_failures(result.all_events)
     if not result.success and not failed:
         failed["run"] = "the run did not succeed; see its log in the web UI (make dev)"
     checks = result.get_asset_check_evaluations()
@@ -223,6 +230,18 @@ def read_outcome(
         },
         seconds=seconds,
     )
+
+
+def read_failures(events: Iterable[dg.DagsterEvent | None]) -> dict[str, str]:
+    """The error of each stage that failed."""
+    failed = {}
+    for event in events:
+        if event is not None and event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            stage = str(event.step_key).split(".")[0]
+            failed[stage] = say_plainly(cause.message) if cause else "unknown error"
+    return failed
 
 
 def print_progress(progress: Progress) -> None:

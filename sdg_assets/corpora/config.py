@@ -1,5 +1,6 @@
 """A corpus as its YAML file describes it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -74,11 +75,16 @@ class CorpusConfig(BaseModel):
     def speaks(self, language: str) -> bool:
         return language in self.languages
 
-    def with_language(self, language: str) -> Self:
-        """The same corpus, which has ``language`` too."""
+    def with_language(self, language: str) -> "CorpusConfig":
+        """The same corpus, which has ``language`` too.
+
+        Raises:
+            CorpusError: it cannot have that language.
+        """
         if self.speaks(language):
             return self
-        return self.model_copy(update={"languages": (*self.languages, language)})
+        values = {**self.model_dump(), "languages": (*self.languages, language)}
+        return make_corpus(values, f"{self.name} cannot have the language {language!r}")
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Self:
@@ -158,12 +164,24 @@ def load_corpus(path: Path | str) -> CorpusConfig:
 def _parse(values: Any, path: Path) -> CorpusConfig:
     if not isinstance(values, dict):
         raise CorpusError(f"{path} must hold `field: value` lines such as `name: librispeech`")
+    return make_corpus(values, f"{path} does not describe a corpus", path.absolute().parent)
+
+
+def make_corpus(
+    values: Mapping[str, Any], complaint: str, folder: Path | None = None
+) -> CorpusConfig:
+    """The corpus of these fields; relative paths are as seen from ``folder``.
+
+    Raises:
+        CorpusError: ``complaint``, and which field is unknown or wrong.
+    """
+    context = {FOLDER: str(folder)} if folder else None
     try:
-        return CorpusConfig.model_validate(values, context={FOLDER: str(path.absolute().parent)})
+        return CorpusConfig.model_validate(values, context=context)
     except ValidationError as error:
         problems = "\n".join(f"  {problem}" for problem in explain(error, CorpusConfig))
         named = f" ({values['name']})" if isinstance(values.get("name"), str) else ""
-        raise CorpusError(f"{path} does not describe a corpus{named}:\n{problems}") from error
+        raise CorpusError(f"{complaint}{named}:\n{problems}") from error
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:

@@ -37,6 +37,14 @@ class CorpusRegistry:
             )
         return load_corpus(path)
 
+    def find(self, name: str) -> CorpusConfig | None:
+        """The corpus of that name, where one is registered.
+
+        Raises:
+            CorpusError: its file is wrong.
+        """
+        return self.get(name) if name in self.names() else None
+
     def all(self) -> dict[str, CorpusConfig]:
         return {name: self.get(name) for name in self.names()}
 

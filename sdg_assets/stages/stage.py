@@ -32,6 +32,7 @@ from sdg_assets.partitions import grid
 from sdg_assets.progress import Progress, Report, get_listener, listening, telling
 from sdg_assets.resources import WorkspaceResource
 from sdg_assets.settings import load_profile
+from sdg_assets.stages.flow import flow_into
 from sdg_assets.stages.run import (
     CODE_VERSION,
     StageConfig,
@@ -51,9 +52,6 @@ warnings.filterwarnings("ignore", message=".*data_version.*", category=dg.BetaWa
 ALL_KINDS = frozenset({"labelled_speech", "unlabelled_speech", "text_qa", "mixture"})
 SPEECH_KINDS = frozenset({"labelled_speech", "unlabelled_speech"})
 PROGRESS_SECONDS = 5.0
-
-# `eager`, but of a stage's alternative inputs one is always missing: do not wait for it.
-FLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 
 BuildStage = Callable[[StageRun, Any], StageResult]
 
@@ -291,5 +289,5 @@ def _common(stage: Stage) -> dict[str, Any]:
         "group_name": stage.group,
         "kinds": set(stage.tools),
         "description": inspect.getdoc(stage.build),
-        "automation_condition": FLOW if stage.automatic else None,
+        "automation_condition": flow_into(stage.applies) if stage.automatic else None,
     }
