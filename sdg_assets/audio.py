@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sdg_assets.corpora.base import AudioSource
 from sdg_assets.corpora.files import open_binary
 from sdg_assets.errors import UserError
+from sdg_training.uninterrupted import uninterrupted
 
 RATE = 16_000  # Hz, of everything the factory stores
 MIN_SECONDS = 0.1
@@ -104,10 +105,7 @@ def decode(
     with _open_source(source) as file:
         if source.duration is None:
             _refuse_truncated(file, source.path)
-        with _open_sound(file, source.path) as sound:
-            mono = _read_mono(sound, file, source, max_seconds)
-            rate, channels = sound.samplerate, sound.channels
-            source_format = f"{sound.format}/{sound.subtype}"
+        mono, rate, channels, source_format = _read_sound(file, source, max_seconds)
         digest = sha256 or _sha256(file)
     if not np.isfinite(mono).all():
         raise AudioError("non_finite_samples", f"{source.path} has NaN or infinite samples")
@@ -136,6 +134,7 @@ def resample(samples: Samples, rate: int) -> Samples:
     return cast(Samples, soxr.resample(samples, rate, RATE, quality="HQ"))
 
 
+@uninterrupted
 def encode_flac(samples: Samples) -> bytes:
     """16-bit 16 kHz FLAC; what exceeds full scale is clipped."""
     buffer = io.BytesIO()
@@ -143,6 +142,7 @@ def encode_flac(samples: Samples) -> bytes:
     return buffer.getvalue()
 
 
+@uninterrupted
 def decode_flac(data: bytes) -> Samples:
     """The samples of :func:`encode_flac`, on the 16-bit grid."""
     samples, _ = soundfile.read(io.BytesIO(data), dtype="float32")
@@ -197,6 +197,16 @@ def _unreadable(source: AudioSource, error: Exception) -> AudioError:
     return AudioError(
         "unreadable", f"{source.path} cannot be read: {type(error).__name__}: {error}"
     )
+
+
+@uninterrupted
+def _read_sound(
+    file: BinaryIO, source: AudioSource, max_seconds: float
+) -> tuple[Samples, int, int, str]:
+    """Mono samples, and of the file its rate in Hz, channels, and container with codec."""
+    with _open_sound(file, source.path) as sound:
+        mono = _read_mono(sound, file, source, max_seconds)
+        return mono, sound.samplerate, sound.channels, f"{sound.format}/{sound.subtype}"
 
 
 def _open_sound(file: BinaryIO, path: str) -> _SequentialFile:

@@ -23,6 +23,8 @@ import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
 
+from sdg_training.uninterrupted import uninterrupted
+
 DEFAULT_RATE = 175
 DEFAULT_PITCH = 50
 RATES = range(80, 451)
@@ -277,6 +279,7 @@ def _open_library() -> Iterator[tuple[ctypes.CDLL, int]]:
             _ctypes.dlclose(library._handle)
 
 
+@uninterrupted
 def _speak(text: str, voice: Voice) -> tuple[_Recorder, int]:
     encoded = text.encode()
     # By its file: some tags (en-gb, fr-fr) are listed and yet not found by name.

@@ -197,7 +197,9 @@ _TABLES = {
         ORDER BY ALL""",
     "seconds per stage": """
         SELECT stage, sum(rows)::BIGINT AS rows, round(sum(seconds), 1) AS seconds,
-            nullif(round(sum(rows) / sum(seconds), 1), 0) AS rows_per_second
+            -- one row for each partition, as of a checkpoint, is no rate
+            CASE WHEN sum(rows) > count(*) THEN round(sum(rows) / sum(seconds), 1) END
+                AS rows_per_second
         FROM materializations WHERE corpus LIKE 'demo-%' GROUP BY ALL ORDER BY min(finished_at)""",
     "ROUGE-L by what it was trained on and what it was asked": """
         SELECT trained_on, eval_set, count(*) AS questions,
