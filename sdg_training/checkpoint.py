@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 from transformers.utils.logging import disable_progress_bar
 
 from sdg_training.lineage import Lineage
@@ -28,8 +28,14 @@ class CheckpointError(RuntimeError):
 
 
 def build_model(recipe: Recipe) -> tuple[SALMForConditionalGeneration, SALMProcessor]:
-    """Pretrained encoder and LLM, with an adapter and LoRA that ``recipe.seed`` makes."""
+    """Pretrained encoder and LLM, with an adapter and LoRA that ``recipe.seed`` makes.
+
+    Raises:
+        CheckpointError: encoder or LLM cannot be found.
+    """
     encoder, llm = locate_model("encoder", recipe.encoder), locate_model("llm", recipe.llm)
+    for part, name in (("encoder", encoder), ("llm", llm)):
+        _require_model(part, name)
     model = SALMForConditionalGeneration.from_encoder_llm_pretrained(
         encoder,
         llm,
@@ -110,6 +116,16 @@ def undo_training(model: SALMForConditionalGeneration, recipe: Recipe) -> None:
         model.encoder.load_state_dict(speech_encoder(encoder).state_dict())
     model.reset_trainable(recipe.seed)
     model.eval()
+
+
+def _require_model(part: str, name: str) -> None:
+    try:
+        AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"the recipe's {part}, {name}, cannot be loaded: it is neither a folder with a "
+            f"config.json nor a model that the hub gives us ({str(error).splitlines()[0]})"
+        ) from error
 
 
 def _check(folder: Path) -> None:

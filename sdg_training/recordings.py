@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sdg_training.examples import MIN_SECONDS, Example, Examples, Skip
+from sdg_training.uninterrupted import uninterrupted
 
 SAMPLE_RATE = 16_000  # Hz, of every recording in a shard
 _TOLERANCE = 0.1  # seconds by which a recording may differ from its row's duration
@@ -53,6 +54,7 @@ class Recordings(Dataset):
         return [decode(*pair) for pair in zip(examples, contents, strict=True)]
 
 
+@uninterrupted
 def decode(example: Example, content: bytes | Exception) -> Sample | Skip:
     """FLAC bytes to a waveform of (samples,) float32 at 16 kHz, -1..1."""
     if isinstance(content, Exception):

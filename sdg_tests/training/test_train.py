@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from tensorboardX.proto.event_pb2 import Event
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
-from sdg_training.checkpoint import build_model, load_checkpoint, load_recipe
+from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, load_recipe
 from sdg_training.evaluate import score
 from sdg_training.examples import ExamplesError
 from sdg_training.recipe import EarlyStopping, LoRARecipe, Recipe, TaskWeights, TrainConfig
@@ -391,3 +391,12 @@ def test_a_task_that_no_example_serves_is_an_error(
             recipe,
             tasks=TaskWeights(qa=0, asr=1),
         )
+
+
+@pytest.mark.parametrize("part", ["encoder", "llm"])
+@pytest.mark.parametrize("name", ["/no/such/folder", "nobody/nothing"])
+def test_a_model_that_is_not_there_is_named(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe, part: str, name: str
+) -> None:
+    with pytest.raises(CheckpointError, match=f"the recipe's {part}, {name}, cannot be loaded"):
+        run(tmp_path, examples, recipe, **{part: name})
