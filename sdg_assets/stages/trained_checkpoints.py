@@ -23,6 +23,7 @@ from sdg_assets.stages.model_config import list_fields, make_config, read_change
 from sdg_assets.stages.run import CODE_VERSION, StageConfig, StageResult, StageRun, content_hash
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import curve, markdown_table
+from sdg_training.lineage import Lineage
 from sdg_training.recipe import Recipe, TrainConfig
 
 Row = dict[str, Any]
@@ -51,13 +52,23 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     """One checkpoint, which knows the version of the data that it was trained on.
 
     The same examples, recipe and release give the same checkpoint id; one that is in the store
-    already is not trained again.
+    already is not trained again, and a training that was killed goes on from its newest state.
     """
     recipe = merge_recipe(run.profile.recipe, read_changes(config.recipe))
     examples = _training_split(run)
     checkpoint_id = identify(examples, recipe)
+    composition = compose(examples)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
-    metrics = _stored_metrics(run, prefix) or _train(run, examples, recipe, prefix)
+    lineage = Lineage(
+        checkpoint_id=checkpoint_id,
+        corpus=run.corpus.name,
+        language=run.language,
+        snapshot=run.version,
+        run_id=run.run_id,
+        code_version=CODE_VERSION,
+        composition=composition,
+    )
+    metrics = _stored_metrics(run, prefix) or _train(run, examples, recipe, prefix, lineage)
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,
@@ -65,7 +76,7 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
         "examples": metrics["examples"],
         "audio_hours": metrics["audio_hours"],
         "recipe": recipe.model_dump_json(),
-        "composition": json.dumps(compose(examples), ensure_ascii=False),
+        "composition": json.dumps(composition, ensure_ascii=False),
         "metrics": json.dumps(metrics),
         "code_version": CODE_VERSION,
         "trained_at": datetime.now(UTC),
@@ -108,25 +119,29 @@ def compose(examples: pa.Table) -> dict[str, dict[str, int]]:
         "speaker": "speaker",
     }
     return {
-        name: dict(Counter(examples.column(column).to_pylist()).most_common())
+        name: dict(Counter(map(str, examples.column(column).to_pylist())).most_common())
         for name, column in columns.items()
     }
 
 
 def _training_split(run: StageRun) -> pa.Table:
     run.require("training_examples")
-    examples = run.workspace.lake.read(
-        "training_examples",
-        where={**run.where, "split": "train"},
-        version=run.version,
-        order_by=["example_id"],
-    )
+    examples = _read_split(run, "train")
     if examples.num_rows == 0:
         raise NothingToTrainOnError(
             f"training_examples of {run.corpus.name}|{run.language} has no row of the split train: "
             "look at its metadata, and at what was dropped or quarantined before it"
         )
     return examples
+
+
+def _read_split(run: StageRun, split: str) -> pa.Table:
+    return run.workspace.lake.read(
+        "training_examples",
+        where={**run.where, "split": split},
+        version=run.version,
+        order_by=["example_id"],
+    )
 
 
 def _stored_metrics(run: StageRun, prefix: str) -> dict[str, Any] | None:
@@ -139,16 +154,24 @@ def _stored_metrics(run: StageRun, prefix: str) -> dict[str, Any] | None:
     return metrics
 
 
-def _train(run: StageRun, examples: pa.Table, recipe: Recipe, prefix: str) -> dict[str, Any]:
+def _train(
+    run: StageRun, examples: pa.Table, recipe: Recipe, prefix: str, lineage: Lineage
+) -> dict[str, Any]:
     """Train in another process and put the checkpoint into the blob store; its metrics."""
     scratch = Path(tempfile.mkdtemp(prefix="sdg-training-"))
     try:
         pq.write_table(examples, scratch / "examples.parquet")
+        validation = _read_split(run, "validation")
+        if validation.num_rows:
+            pq.write_table(validation, scratch / "validation.parquet")
         config = TrainConfig(
             examples=str(scratch / "examples.parquet"),
+            validation=str(scratch / "validation.parquet") if validation.num_rows else None,
             blobs=run.workspace.blobs.url,
             output=scratch / "checkpoint",
+            work=run.workspace.home / "training" / lineage.checkpoint_id,
             recipe=recipe,
+            lineage=lineage,
         )
         path = scratch / "config.yaml"
         path.write_text(yaml.safe_dump(config.model_dump(mode="json")), encoding="utf-8")
