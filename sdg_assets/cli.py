@@ -125,9 +125,16 @@ def run_partition(
     ] = None,
 ) -> None:
     """Materialise partitions through Dagster in this process, with progress; no daemon needed."""
+    from dagster import DagsterInvalidConfigError
+
+    from sdg_assets.commands.config_errors import explain
     from sdg_assets.commands.run import run_partitions
 
-    if not run_partitions(partitions, upto, only, profile, settings or []):
+    try:
+        good = run_partitions(partitions, upto, only, profile, settings or [])
+    except DagsterInvalidConfigError as error:
+        raise explain(error) from error
+    if not good:
         raise typer.Exit(1)
 
 
