@@ -1,5 +1,6 @@
 # Everything happens in .venv; state lives in .sdg (or $SDG_HOME).
 PYTHON ?= python3
+PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -13,8 +14,8 @@ help:  ## what there is to make
 demo: $(VENV)/installed  ## the whole chain on the tiny world, in three languages (about 10 minutes)
 	$(BIN)/sdg demo
 
-dev: $(VENV)/installed  ## the Dagster web UI and daemon on http://127.0.0.1:3000
-	$(BIN)/sdg dev
+dev: $(VENV)/installed  ## the Dagster web UI and daemon on http://127.0.0.1:3000 (PORT=3001: there)
+	$(BIN)/sdg dev --port $(PORT)
 
 test: $(VENV)/installed-dev  ## the default test suite (under 15 minutes)
 	$(BIN)/python -m pytest
@@ -32,8 +33,8 @@ format: $(VENV)/installed-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:  ## remove all state (.sdg) and caches; the environment stays
-	rm -rf .sdg .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove all state (.sdg, .sdg-real) and caches; the environment stays
+	rm -rf .sdg .sdg-real .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 distclean: clean  ## remove the environment as well
 	rm -rf $(VENV) *.egg-info

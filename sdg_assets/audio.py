@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sdg_assets.corpora.base import AudioSource
 from sdg_assets.corpora.files import open_binary
+from sdg_assets.errors import UserError
 
 RATE = 16_000  # Hz, of everything the factory stores
 MIN_SECONDS = 0.1
@@ -49,7 +50,7 @@ _MP3_COUNT = re.compile(rb"Xing|Info|VBRI")  # tags that hold the number of fram
 _CONTAINERS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"caff")
 
 
-class AudioError(Exception):
+class AudioError(UserError):
     """One recording cannot be used: a stable ``reason`` and a sentence for a person."""
 
     def __init__(self, reason: AudioReason, detail: str) -> None:

@@ -1,9 +1,12 @@
 """What happens without a person: audio lands, mixtures follow their members, data flows down."""
 
 import time
+import warnings
 from datetime import datetime
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
@@ -11,16 +14,21 @@ from sdg_assets.corpora.mixtures import stale_mixtures
 from sdg_assets.corpora.registry import CorpusRegistry
 from sdg_assets.landing import (
     LandedFolder,
+    Memory,
     decide,
+    describe_texts,
     dump_cursor,
-    group_files,
-    guess_kind,
-    list_files,
+    fit_corpus,
     load_cursor,
+    survey,
 )
 from sdg_assets.partitions import corpora, key_of, languages, missing_keys
 from sdg_assets.resources import WorkspaceResource
+from sdg_assets.stages import STAGES
 from sdg_assets.workspace import Workspace
+
+# Pinned with Dagster, and announced whenever the code location is loaded otherwise.
+warnings.filterwarnings("ignore", message=".*use_user_code_server.*", category=dg.BetaWarning)
 
 LANDING_SECONDS = 10
 MIXTURE_SECONDS = 30
@@ -39,24 +47,29 @@ def landing_sensor(
 ) -> dg.SensorResult:
     opened = workspace.open()
     landing = opened.settings.landing
-    folders, problems = group_files(list_files(landing.url))
+    memory = load_cursor(context.cursor)
+    folders, problems = survey(landing.url, opened.corpora)
     for problem in problems:
-        context.log.warning(problem)
+        if problem not in memory.told:
+            context.log.warning(f"left out of {landing.url}: {problem}")
     decision = decide(
         folders,
-        load_cursor(context.cursor),
+        memory.seen,
         time.time(),
         landing.quiet_seconds,
         landing.max_partitions_per_tick,
         _ingested(opened),
+        find_busy(context.instance),
     )
-    cursor = dump_cursor(decision.seen)
+    cursor = dump_cursor(Memory(decision.seen, frozenset(problems)))
     if not decision.request:
         waiting = ", ".join(map(str, decision.waiting))
         reason = f"waiting for {waiting} to be quiet" if waiting else f"nothing new: {landing.url}"
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
     for folder in decision.request:
-        admit(folder, opened.corpora, landing.url)
+        config = admit(folder, opened.corpora, landing.url)
+        if note := describe_texts(folder, config):
+            context.log.warning(note)
     new_corpora, new_languages = missing_keys(
         [folder.partition for folder in decision.request], context.instance
     )
@@ -75,29 +88,35 @@ def request_landed(folder: LandedFolder) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{folder.partition}@{folder.fingerprint}",
         partition_key=key_of(folder.partition),
+        asset_selection=[dg.AssetKey("raw_audio")],
         tags={"sdg/landed_files": str(folder.files)},
     )
 
 
 def admit(folder: LandedFolder, registry: CorpusRegistry, landing_url: str) -> CorpusConfig:
-    """Register the corpus of a landed folder, or add the language to it, where that is new."""
-    corpus, language = folder.partition.corpus, folder.partition.language
-    if corpus in registry.names():
-        config = registry.get(corpus)
-        if config.speaks(language):
-            return config
-        config = config.with_language(language)
-    else:
-        config = CorpusConfig.model_validate(
-            {
-                "name": corpus,
-                "kind": guess_kind(folder),
-                "languages": [language],
-                "reader": {"layout": "folder", "path": f"{landing_url}/{corpus}/{{language}}"},
-            }
-        )
-    registry.register(config)
+    """Register the corpus of a landed folder, or add the language to it, where that is new.
+
+    Raises:
+        CorpusError: the registered corpus of that name does not read what lands.
+    """
+    registered = registry.find(folder.partition.corpus)
+    config = fit_corpus(folder, registered, landing_url)
+    if config != registered:
+        registry.register(config)
     return config
+
+
+def find_busy(instance: dg.DagsterInstance) -> set[str]:
+    """Partitions whose data a run that has not ended makes; training reads a fixed version."""
+    trained = {stage.name for stage in STAGES if stage.pool == "training"}
+    return {
+        run.tags[PARTITION_NAME_TAG]
+        for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
+        if PARTITION_NAME_TAG in run.tags
+        and not (
+            run.asset_selection and {key.to_user_string() for key in run.asset_selection} <= trained
+        )
+    }
 
 
 @dg.sensor(
@@ -111,7 +130,7 @@ def mixture_sensor(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
 ) -> dg.SensorResult | dg.SkipReason:
     opened = workspace.open()
-    stale = stale_mixtures(opened.corpora.all(), _finished(opened))
+    stale = stale_mixtures(opened.corpora.all(), finished_examples(opened))
     if not stale:
         return dg.SkipReason("every mixture is as new as its members")
     new_corpora, new_languages = missing_keys(stale, context.instance)
@@ -129,7 +148,8 @@ def mixture_sensor(
     )
 
 
-def _finished(workspace: Workspace) -> dict[Partition, datetime]:
+def finished_examples(workspace: Workspace) -> dict[Partition, datetime]:
+    """When each partition's examples were last made."""
     rows = workspace.lake.read("materializations", where={"stage": "training_examples"})
     return {Partition(r["corpus"], r["language"]): r["finished_at"] for r in rows.to_pylist()}
 
@@ -147,6 +167,8 @@ def _ingested(workspace: Workspace) -> dict[str, float]:
 flow_sensor = dg.AutomationConditionSensorDefinition(
     name="flow",
     target=dg.AssetSelection.all(),
+    use_user_code_server=True,  # the conditions look into the registered corpora
+    emit_backfills=False,  # one run per partition
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Newer data flows down to training_examples.",

@@ -7,24 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sdg_assets.corpora.base import CorpusError
-from sdg_assets.corpora.keys import PartitionKeyError
-from sdg_assets.engines.base import EngineError
-from sdg_assets.settings import HOME_VARIABLE, SettingsError
-from sdg_assets.storage.blobs import BlobError
-from sdg_assets.storage.lake import LakeError
-from sdg_assets.trace import TraceError
-
-# A user's mistake or a broken surrounding: one sentence, no traceback.
-EXPECTED_ERRORS = (
-    BlobError,
-    CorpusError,
-    EngineError,
-    LakeError,
-    PartitionKeyError,
-    SettingsError,
-    TraceError,
-)
+from sdg_assets.errors import UserError
+from sdg_assets.settings import HOME_VARIABLE
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +22,7 @@ app.add_typer(corpora_app, name="corpora")
 app.add_typer(languages_app, name="languages")
 
 CorpusFiles = Annotated[
-    list[Path], typer.Argument(help="YAML files, one corpus each.", exists=True, dir_okay=False)
+    list[Path], typer.Argument(help="YAML files of corpora.", exists=True, dir_okay=False)
 ]
 
 
@@ -81,7 +65,9 @@ def register_corpora(files: CorpusFiles) -> None:
 def list_languages() -> None:
     """Every language of a registered corpus, and which corpora speak it."""
     from sdg_assets.commands.languages import show_languages
+    from sdg_assets.workspace import require_home
 
+    require_home()
     show_languages()
 
 
@@ -101,7 +87,8 @@ def add_language(
     """
     from sdg_assets.commands.languages import add
 
-    if not add(language, tuple(corpora.split(",")), upto, wait=wait):
+    names = [name.strip() for name in corpora.split(",") if name.strip()]
+    if not add(language, names, upto, wait=wait):
         raise typer.Exit(1)
 
 
@@ -128,10 +115,12 @@ def run_partition(
     from dagster import DagsterInvalidConfigError
 
     from sdg_assets.commands.config_errors import explain
+    from sdg_assets.commands.invocation import saying_how_to_go_on
     from sdg_assets.commands.run import run_partitions
 
     try:
-        good = run_partitions(partitions, upto, only, profile, settings or [])
+        with saying_how_to_go_on():
+            good = run_partitions(partitions, upto, only, profile, settings or [])
     except DagsterInvalidConfigError as error:
         raise explain(error) from error
     if not good:
@@ -193,7 +182,12 @@ def calls() -> None:
 @app.command("gc")
 def collect_garbage(
     days: Annotated[
-        float | None, typer.Option(help="Keep snapshots younger than this; default: sdg.yaml's.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Keep snapshots and blobs younger than this, whether or not anything refers to "
+            "them (blobs for one day at least); default: keep_snapshots_days of sdg.yaml.",
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove; without it, only say what.")] = False,
 ) -> None:
@@ -218,14 +212,16 @@ def dev(
 def demo() -> None:
     """The whole chain on the tiny world, in three languages: land, generate, train, score."""
     from sdg_assets.commands.demo import run_demo
+    from sdg_assets.commands.invocation import saying_how_to_go_on
 
-    if not run_demo():
-        raise typer.Exit(1)
+    with saying_how_to_go_on():
+        if not run_demo():
+            raise typer.Exit(1)
 
 
 def main() -> None:
     try:
         app()
-    except EXPECTED_ERRORS as error:
-        typer.secho(f"{type(error).__name__}: {error}", err=True, fg="red")
+    except (UserError, OSError) as error:  # whatever else is raised is a bug
+        typer.secho(f"error: {error}", err=True, fg="red")
         sys.exit(1)

@@ -1,11 +1,13 @@
 """The landing area: ``landing/<corpus>/<language>/`` in a folder or a bucket.
 
-Pure decisions about what lies there; the sensor around them is in ``automation.py``.
+Decisions about what lies there: which folders are partitions, of which corpus, and which are due.
+The sensor around them is in ``automation.py``.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -14,11 +16,16 @@ from typing import Any
 
 import fsspec
 
-from sdg_assets.corpora.files import is_audio, is_ignored
+from sdg_assets.corpora.base import CorpusError
+from sdg_assets.corpora.config import CorpusConfig, make_corpus
+from sdg_assets.corpora.files import absolute, is_audio, is_ignored
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, check_partition
+from sdg_assets.corpora.layout import Layout
+from sdg_assets.corpora.registry import CorpusRegistry
 
 READY_MARKER = "_READY"
 TEXT_SUFFIXES = frozenset({".txt", ".lab"})
+NAMED_FILES = 3  # in a message about many
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +57,17 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What the sensor remembers from tick to tick."""
+
+    seen: Mapping[str, Seen]
+    told: frozenset[str]  # problems that were said, and still are there
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     request: tuple[LandedFolder, ...]
-    waiting: tuple[Partition, ...]  # changed, but not yet quiet
+    waiting: tuple[Partition, ...]  # changed, but not yet quiet, or not yet their turn
     seen: dict[str, Seen]
 
 
@@ -82,23 +97,52 @@ def _modified(info: Mapping[str, Any]) -> float:
     return max(float(info.get("mtime") or 0.0), float(info.get("created") or 0.0))
 
 
+def survey(url: str, registry: CorpusRegistry) -> tuple[list[LandedFolder], list[str]]:
+    """The folders of the landing area that can be ingested, and what else lies there: why it
+    cannot, and what to do about it."""
+    folders, problems = group_files(list_files(url))
+    good = []
+    for folder in folders:
+        try:
+            fit_corpus(folder, registry.find(folder.partition.corpus), url)
+        except CorpusError as error:
+            problems.append(f"{_path_of(folder.partition)}: {error}")
+        else:
+            good.append(folder)
+    return good, problems
+
+
 def group_files(files: Iterable[LandedFile]) -> tuple[list[LandedFolder], list[str]]:
-    """Folders that are partitions, and for each one that cannot be, why."""
-    groups: dict[tuple[str, str], list[LandedFile]] = {}
+    """Folders that are partitions, and what is left out and why.
+
+    Hidden and temporary files and folders are not spoken of.
+    """
+    groups: dict[tuple[str, ...], list[LandedFile]] = {}
     for file in files:
         parts = PurePosixPath(file.path).parts
-        if len(parts) >= 3 and not any(is_ignored(part) for part in parts):
-            groups.setdefault((parts[0], parts[1]), []).append(file)
+        if not any(map(is_ignored, parts)):
+            groups.setdefault(parts[:2] if len(parts) > 2 else parts[:-1], []).append(file)
     folders, problems = [], []
-    for (corpus, language), members in sorted(groups.items()):
+    for place, members in sorted(groups.items()):
+        if len(place) < 2:
+            target = "/".join([*place, *("<corpus>", "<language>")[len(place) :]])
+            problems.append(
+                f"{_describe(members, place)} in no language's folder: move into {target}/"
+            )
+            continue
         try:
-            partition = check_partition(Partition(corpus, language))
+            partition = check_partition(Partition(*place))
         except PartitionKeyError as error:
-            problems.append(f"{corpus}/{language}: {error}; rename the folder")
+            problems.append(f"{'/'.join(place)}: {error}; rename the folder")
             continue
         folder = _summarise(partition, members)
         if folder.audio:
             folders.append(folder)
+        else:
+            problems.append(
+                f"{_path_of(partition)}: no audio in {_describe(members, place)}; only audio "
+                "lands, with or without texts: questions come by `sdg corpora register`"
+            )
     return folders, problems
 
 
@@ -127,6 +171,7 @@ def decide(
     quiet_seconds: float,
     limit: int,
     ingested: Mapping[str, float] = MappingProxyType({}),
+    busy: Container[str] = (),
 ) -> Decision:
     """Which folders to request: changed since the last request, and whole.
 
@@ -135,7 +180,9 @@ def decide(
 
     A folder is whole when it has its marker, or when it has not changed for ``quiet_seconds``,
     by the files' own times and by what was seen at earlier ticks (a store may not tell times,
-    and a copy may keep old ones). At most ``limit`` are requested; the rest waits for its turn.
+    and a copy may keep old ones). At most ``limit`` are requested; the rest waits for its turn,
+    and so does a partition that a run is working on (``busy``): it would read half of the old
+    and half of the new.
     """
     remembered: dict[str, Seen] = {}
     request: list[LandedFolder] = []
@@ -150,7 +197,7 @@ def decide(
             before = Seen(folder.fingerprint, now, requested=False)
         if not before.requested:
             quiet = now - max(before.since, folder.modified) >= quiet_seconds
-            if (quiet or folder.ready) and len(request) < limit:
+            if (quiet or folder.ready) and key not in busy and len(request) < limit:
                 request.append(folder)
                 before = Seen(folder.fingerprint, before.since, requested=True)
             else:
@@ -159,14 +206,93 @@ def decide(
     return Decision(tuple(request), tuple(waiting), remembered)
 
 
-def dump_cursor(seen: Mapping[str, Seen]) -> str:
-    return json.dumps({key: asdict(value) for key, value in seen.items()}, sort_keys=True)
+def dump_cursor(memory: Memory) -> str:
+    seen = {key: asdict(value) for key, value in memory.seen.items()}
+    return json.dumps({"seen": seen, "told": sorted(memory.told)}, sort_keys=True)
 
 
-def load_cursor(cursor: str | None) -> dict[str, Seen]:
-    return {key: Seen(**value) for key, value in json.loads(cursor or "{}").items()}
+def load_cursor(cursor: str | None) -> Memory:
+    values = json.loads(cursor or "{}")
+    return Memory(
+        seen={key: Seen(**value) for key, value in values.get("seen", {}).items()},
+        told=frozenset(values.get("told", ())),
+    )
+
+
+def fit_corpus(
+    folder: LandedFolder, registered: CorpusConfig | None, landing_url: str
+) -> CorpusConfig:
+    """The corpus of a landed folder as it has to be registered: a new one, or with its language.
+
+    Raises:
+        CorpusError: the registered corpus of that name does not read what lands.
+    """
+    corpus, language = folder.partition.corpus, folder.partition.language
+    if registered is None:
+        values = {
+            "name": corpus,
+            "kind": guess_kind(folder),
+            "languages": [language],
+            "reader": {"layout": "folder", "path": f"{landing_url}/{corpus}/{{language}}"},
+        }
+        return make_corpus(values, f"the folder {_path_of(folder.partition)} cannot be a corpus")
+    if registered.kind in ("text_qa", "mixture"):
+        raise CorpusError(
+            f"{corpus} is registered as {registered.kind}, which has no audio of its own: "
+            "rename the folder"
+        )
+    if not _reads_below(registered.reader, f"{landing_url}/{corpus}"):
+        raise CorpusError(
+            f"{corpus} is registered and reads from elsewhere, so these files would not be read: "
+            f"put them where {corpus} reads, or rename the folder"
+        )
+    return registered.with_language(language)
 
 
 def guess_kind(folder: LandedFolder) -> str:
-    """The kind of a corpus that nobody registered: labelled when every file has its text."""
-    return "labelled_speech" if folder.with_text == folder.audio else "unlabelled_speech"
+    """The kind of a corpus that nobody registered: labelled when half of the files have a text.
+
+    Where fewer have one, quarantining the others would lose most of the audio.
+    """
+    return "labelled_speech" if 2 * folder.with_text >= folder.audio else "unlabelled_speech"
+
+
+def describe_texts(folder: LandedFolder, corpus: CorpusConfig) -> str:
+    """What becomes of a folder in which only a part of the files has texts; empty otherwise."""
+    if folder.with_text in (0, folder.audio):
+        return ""
+    lack, have = folder.audio - folder.with_text, folder.with_text
+    if corpus.kind == "labelled_speech":
+        fate = f"the {lack} without one are quarantined (missing_text) until their texts land"
+    else:
+        fate = f"all are transcribed by ASR; the {have} texts only measure its errors"
+    return (
+        f"{have} of {folder.audio} audio files of {folder.partition} have a text: {corpus.name} is "
+        f"{corpus.kind}, so {fate}. `kind` in the corpus's YAML file says which it is."
+    )
+
+
+def _reads_below(reader: Layout | None, folder: str) -> bool:
+    """Whether one of the reader's paths lies in ``folder``."""
+    below = absolute(folder, os.getcwd()).rstrip("/") + "/"
+    return reader is not None and any(
+        f"{path}/".startswith(below) for path in _strings_in(reader.model_dump())
+    )
+
+
+def _strings_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings_in(item)
+
+
+def _describe(files: Sequence[LandedFile], place: Sequence[str]) -> str:
+    names = [file.path.split("/", len(place))[-1] for file in files[:NAMED_FILES]]
+    more = ", ..." if len(files) > NAMED_FILES else ""
+    return f"{len(files)} file{'s' * (len(files) > 1)} ({', '.join(names)}{more})"
+
+
+def _path_of(partition: Partition) -> str:
+    return f"{partition.corpus}/{partition.language}"

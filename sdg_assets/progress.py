@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from sdg_training.reporting import describe_progress
+
 Item = TypeVar("Item")
 
 
@@ -42,11 +44,10 @@ class Progress:
 
     def __str__(self) -> str:
         count = f"{self.done}/{self.total}" if self.total is not None else f"{self.done}"
-        left = self.remaining_seconds
-        eta = f", {left:.0f} s left" if left is not None and not self.finished else ""
-        pace = f"{self.rate:.1f}/s{eta}" if self.done else f"{self.seconds:.0f} s so far"
-        note = f" ({self.note})" if self.note else ""
-        return f"{self.label}: {count}, {pace}{note}"
+        if self.done == 0 and self.total != 0:
+            note = f" ({self.note})" if self.note else ""
+            return f"{self.label}: {count}, {self.seconds:.0f} s so far{note}"
+        return describe_progress(self.label, count, self.rate, self.remaining_seconds, self.note)
 
 
 Report = Callable[[Progress], None]

@@ -5,15 +5,20 @@ All state lives under one home folder: ``$SDG_HOME``, or ``.sdg`` in the working
 """
 
 import os
+import re
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
+import fsspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from sdg_assets.engines import ASRConfig, LLMConfig, TTSConfig
+from sdg_assets.errors import UserError
+from sdg_assets.explaining import explain
 from sdg_assets.quality.pseudo_labels import PseudoLabelThresholds
 from sdg_assets.quality.qa_rules import QARules
 from sdg_training.recipe import Recipe
@@ -21,10 +26,31 @@ from sdg_training.recipe import Recipe
 Model = TypeVar("Model", bound=BaseModel)
 HOME_VARIABLE = "SDG_HOME"
 SETTINGS_FILE = "sdg.yaml"
+# Dagster and DuckLake put the home's path into URLs, where these mean something else.
+_NOT_IN_PATHS = "?%\\"
 
 
-class SettingsError(RuntimeError):
+class SettingsError(UserError):
     """A configuration file is wrong: says which file, which field, and what to write instead."""
+
+
+def _check_url(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    if scheme and scheme not in fsspec.available_protocols():
+        raise ValueError(
+            f"no storage is known as {scheme}://: write a folder, s3://BUCKET/PREFIX or another "
+            "URL that fsspec knows"
+        )
+    return url
+
+
+def _check_data_url(url: str) -> str:
+    if urlsplit(url).scheme not in ("", "file", "s3"):
+        raise ValueError(f"{url!r} is neither a folder nor s3://BUCKET/PREFIX")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
 
 
 class _Strict(BaseModel):
@@ -61,7 +87,7 @@ class Profile(_Strict):
 class Landing(_Strict):
     """Where audio is dropped, and how long a folder must be quiet before it counts as whole."""
 
-    url: str = "{home}/landing"
+    url: Url = "{home}/landing"
     quiet_seconds: float = Field(default=10.0, ge=0)
     max_partitions_per_tick: int = Field(default=50, ge=1)
 
@@ -74,15 +100,28 @@ class Settings(_Strict):
         "sqlite:///{home}/lake/catalog.sqlite",
         description="DuckLake catalog: sqlite:///PATH, or postgres://USER@HOST/DATABASE",
     )
-    data_url: str = Field("{home}/lake/data", description="Parquet files: a folder or s3://...")
-    blobs_url: str = Field("{home}/blobs", description="audio and checkpoints: an fsspec URL")
+    data_url: Annotated[str, AfterValidator(_check_data_url)] = Field(
+        "{home}/lake/data", description="Parquet files: a folder or s3://..."
+    )
+    blobs_url: Url = Field("{home}/blobs", description="audio and checkpoints: an fsspec URL")
     landing: Landing = Landing()
     keep_snapshots_days: float = Field(7.0, ge=0, description="`sdg gc` keeps newer snapshots")
 
 
 def home_folder() -> Path:
-    """``$SDG_HOME``, else ``.sdg`` in the working folder; absolute."""
-    return Path(os.environ.get(HOME_VARIABLE, ".sdg")).expanduser().resolve()
+    """``$SDG_HOME``, else ``.sdg`` in the working folder; absolute.
+
+    Raises:
+        SettingsError: nothing can be kept in a folder of that name.
+    """
+    home = Path(os.environ.get(HOME_VARIABLE, ".sdg")).expanduser().resolve()
+    if wrong := set(_NOT_IN_PATHS).intersection(str(home)):
+        raise SettingsError(
+            f"the home folder {home} has {' and '.join(sorted(wrong))} in its path, which "
+            "databases take for part of an address: choose another with "
+            f"${HOME_VARIABLE} or --home"
+        )
+    return home
 
 
 def load_settings(home: Path) -> Settings:
@@ -93,17 +132,29 @@ def load_settings(home: Path) -> Settings:
     """
     values = read_yaml(home / SETTINGS_FILE) if (home / SETTINGS_FILE).exists() else {}
     settings = validate(Settings, values, home / SETTINGS_FILE)
-    fill = {"home": str(home)}
+    places = ("catalog", "data_url", "blobs_url")
+    landing = {"url": _fill(settings.landing.url, "landing.url", home)}
     return settings.model_copy(
         update={
-            "catalog": settings.catalog.format(**fill),
-            "data_url": settings.data_url.format(**fill),
-            "blobs_url": settings.blobs_url.format(**fill),
-            "landing": settings.landing.model_copy(
-                update={"url": settings.landing.url.format(**fill)}
-            ),
+            **{name: _fill(getattr(settings, name), name, home) for name in places},
+            "landing": settings.landing.model_copy(update=landing),
         }
     )
+
+
+def _fill(template: str, field: str, home: Path) -> str:
+    """``template`` with ``{home}`` filled in.
+
+    Raises:
+        SettingsError: it asks for anything else.
+    """
+    for name in re.findall(r"{(\w*)}", template):
+        if name != "home":
+            raise SettingsError(
+                f"{home / SETTINGS_FILE}: {field}: nothing is known as {{{name}}}: only {{home}} "
+                "is filled in"
+            )
+    return template.replace("{home}", str(home))
 
 
 def shipped_profiles() -> tuple[str, ...]:
@@ -149,8 +200,5 @@ def validate(model: type[Model], values: Any, path: Path) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "\n".join(
-            f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {e['msg']}"
-            for e in error.errors(include_url=False)
-        )
+        problems = "\n".join(f"  {problem}" for problem in explain(error, model))
         raise SettingsError(f"{path} is not a valid {model.__name__}:\n{problems}") from error

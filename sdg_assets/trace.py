@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.errors import UserError
 from sdg_assets.storage.lake import Lake
 from sdg_assets.storage.tables import TABLES, identity_column
 
@@ -50,7 +51,7 @@ _PLACES = (
 _CONTENT = ("question", "answer", "audio_sha256")  # what makes an example what it is
 
 
-class TraceError(LookupError):
+class TraceError(UserError):
     """No sample, or several, of that id: says what to write instead."""
 
 

@@ -1,6 +1,7 @@
 """Audio of every kind that users have, and of every kind that is broken."""
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,6 +214,12 @@ def test_empty_and_absent_files(tmp_path: Path) -> None:
     assert reason_of(AudioSource(str(tmp_path / "empty.wav"))) == "empty_file"
     assert reason_of(AudioSource(str(tmp_path / "absent.wav"))) == "unreadable"
     assert reason_of(AudioSource(str(tmp_path))) == "unreadable"
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    assert reason_of(AudioSource(str(tmp_path / "a.wav"))) == "unreadable"
     assert reason_of(source(b"")) == "empty_file"
 
 

@@ -4,15 +4,18 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from sdg_assets.automation import landing_sensor, mixture_sensor
+from sdg_assets.commands.corpora import register_landed
 from sdg_assets.commands.dagster_home import open_instance
-from sdg_assets.commands.run import run_stages
+from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.definitions import defs
 from sdg_assets.resources import WorkspaceResource
@@ -67,22 +70,132 @@ def test_a_new_language_of_a_landed_corpus_is_added_to_it(
     assert open_workspace().corpus("dropped").languages == ("de", "hi")
 
 
-def test_raw_audio_carries_its_partition_down_to_examples(
-    instance: dg.DagsterInstance, tmp_path: Path
+def warnings_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().err.splitlines() if " - WARNING - " in line]
+
+
+def test_what_cannot_land_is_said_once_per_change_and_stops_nothing(
+    instance: dg.DagsterInstance,
+    home: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    landing = home / "landing"
+    register_questions(tmp_path, "qa", ["de"])
+    for place in ("loose", "qa/de", "talks/German", "talks/mul"):
+        write_speech(landing / place, ["Hallo."], voice="de")
+    write_speech(landing / "dropped" / "de", SENTENCES["de"], voice="de")
+    first = tick(instance, None)
+    assert [r.partition_key for r in first.run_requests or []] == ["dropped|de"]
+    said = warnings_of(capsys)
+    assert len(said) == 4
+    for expected in ("loose/<language>/", "registered as text_qa", "'German'", "talks/mul"):
+        assert sum(expected in line for line in said) == 1, expected
+    again = tick(instance, first.cursor)
+    assert warnings_of(capsys) == []
+
+    write_speech(landing / "loose", ["Noch ein Satz."], voice="de")
+    tick(instance, again.cursor)
+    assert ["4 files" in line for line in warnings_of(capsys)] == [True]
+    assert open_workspace().corpora.names() == ("dropped", "qa")
+
+    register_landed()
+    printed = capsys.readouterr().out
+    assert "dropped|de: 2 audio files, labelled_speech" in printed
+    assert printed.count("left out") == 4
+
+
+AUTOMATIC = (
+    "transcripts",
+    "pseudo_labels",
+    "generated_qa",
+    "filtered_qa",
+    "synthesized_speech",
+    "training_examples",
+)
+HEARD = {"transcripts", "generated_qa", "filtered_qa", "training_examples"}
+OVERHEARD = {"pseudo_labels", "generated_qa", "filtered_qa", "training_examples"}
+SPOKEN = {"synthesized_speech", "training_examples"}
+
+
+@dataclass
+class Flow:
+    """The automation conditions on a real instance, from one tick to the next."""
+
+    instance: dg.DagsterInstance
+    cursor: Any = None
+
+    def requested(self) -> dict[str, set[str]]:
+        """The stages that this tick asks for, by partition."""
+        tick = dg.evaluate_automation_conditions(defs, self.instance, cursor=self.cursor)
+        self.cursor = tick.cursor
+        cells: dict[str, set[str]] = {}
+        for stage in AUTOMATIC:
+            for key in tick.get_requested_partitions(dg.AssetKey(stage)):
+                cells.setdefault(str(key), set()).add(stage)
+        assert tick.total_requested == sum(map(len, cells.values())), "a stage that is asked for"
+        return cells
+
+
+def register_questions(folder: Path, name: str, languages: Iterable[str]) -> None:
+    for language in languages:
+        (folder / f"{name}.{language}.jsonl").write_text(
+            '{"context": "The lamp is red.", "question": "What colour is it?", "answer": "red"}\n'
+        )
+    reader = {"layout": "jsonl_qa", "path": f"{name}.{{language}}.jsonl"}
+    register(folder, name=name, kind="text_qa", languages=list(languages), reader=reader)
+
+
+@pytest.fixture
+def crowd(instance: dg.DagsterInstance, tmp_path: Path) -> Flow:
+    """A home with corpora of every kind in several languages, whose conditions were seen once."""
     write_speech(tmp_path / "talks" / "en", SENTENCES["en"])
     register_folder(tmp_path, "talks", "labelled_speech", ["en"])
-    before = dg.evaluate_automation_conditions(defs, instance)
-    assert before.total_requested == 0
+    write_speech(tmp_path / "calls" / "de", SENTENCES["de"], voice="de", labelled=False)
+    register_folder(tmp_path, "calls", "unlabelled_speech", ["de"])
+    register_questions(tmp_path, "qa", ["en", "de"])
+    members = ["talks", "calls", "qa"]
+    register(tmp_path, name="mix", kind="mixture", languages=["en", "mul"], members=members)
+    flow = Flow(instance)
+    assert flow.requested() == {}
+    return flow
+
+
+def test_only_what_landed_flows_and_only_through_its_own_stages(crowd: Flow) -> None:
     run_stages(Partition("talks", "en"), ["raw_audio"])
-    after = dg.evaluate_automation_conditions(defs, instance, cursor=before.cursor)
-    requested = {
-        stage
-        for stage in ("transcripts", "generated_qa", "filtered_qa", "training_examples",
-                      "trained_checkpoints", "rouge_l_scores")
-        if after.get_requested_partitions(dg.AssetKey(stage)) == {"talks|en"}
-    }  # fmt: skip
-    assert requested == {"transcripts", "generated_qa", "filtered_qa", "training_examples"}
+    assert crowd.requested() == {"talks|en": HEARD}
+    run_stages(Partition("calls", "de"), ["raw_audio"])
+    run_stages(Partition("qa", "de"), ["text_qa"])
+    assert crowd.requested() == {"calls|de": OVERHEARD, "qa|de": SPOKEN}
+    assert crowd.requested() == {}
+
+
+def test_newer_audio_flows_again(crowd: Flow) -> None:
+    for _ in range(2):
+        run_stages(Partition("talks", "en"), ["raw_audio"])
+        assert crowd.requested() == {"talks|en": HEARD}
+        assert crowd.requested() == {}
+
+
+def test_a_run_of_the_whole_chain_is_not_repeated(crowd: Flow) -> None:
+    run_stages(Partition("talks", "en"), stages_upto("training_examples"))
+    assert crowd.requested() == {}
+
+
+def test_registering_a_corpus_or_a_language_asks_for_nothing(crowd: Flow, tmp_path: Path) -> None:
+    write_speech(tmp_path / "late" / "hi", SENTENCES["hi"], voice="hi")
+    register_folder(tmp_path, "late", "labelled_speech", ["hi"])
+    assert crowd.requested() == {}
+    register_folder(tmp_path, "talks", "labelled_speech", ["en", "fr"])
+    assert crowd.requested() == {}
+
+
+def test_audio_of_a_language_that_its_corpus_no_longer_has_does_not_flow(
+    crowd: Flow, tmp_path: Path
+) -> None:
+    run_stages(Partition("talks", "en"), ["raw_audio"])
+    register_folder(tmp_path, "talks", "labelled_speech", ["fr"])
+    assert crowd.requested() == {}
 
 
 def test_a_mixture_is_requested_when_its_member_is_done(

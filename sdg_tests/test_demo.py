@@ -25,7 +25,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     home: Path = tmp_path_factory.mktemp("demo") / "home"
     ended = run_sdg(home, "demo", timeout=2400)
     assert ended.returncode == 0, ended.stdout[-4000:]
-    assert "make dev" in ended.stdout
+    assert "sdg dev" in ended.stdout
     return open_workspace(home)
 
 

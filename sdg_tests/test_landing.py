@@ -8,15 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdg_assets.corpora.base import CorpusError
+from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.landing import (
     READY_MARKER,
     LandedFile,
+    LandedFolder,
+    Memory,
     Seen,
     decide,
+    describe_texts,
     dump_cursor,
+    fit_corpus,
     group_files,
-    guess_kind,
     list_files,
     load_cursor,
 )
@@ -39,12 +44,28 @@ def test_a_folder_with_audio_is_a_partition() -> None:
     assert problems == []
 
 
-def test_loose_files_and_text_without_audio_are_no_partition() -> None:
-    assert folders_of(landed("a.wav"), landed("talks/b.wav"), landed("talks/de/note.txt")) == []
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("a.wav", "1 file (a.wav) in no language's folder: move into <corpus>/<language>/"),
+        ("talks/b.wav", "1 file (b.wav) in no language's folder: move into talks/<language>/"),
+        ("talks/de/note.txt", "talks/de: no audio in 1 file (note.txt)"),
+    ],
+)
+def test_what_is_no_partition_is_named_with_advice(path: str, said: str) -> None:
+    folders, [problem] = group_files([landed(path)])
+    assert folders == []
+    assert problem.startswith(said)
+
+
+def test_of_many_files_some_are_named() -> None:
+    _, [problem] = group_files([landed(f"talks/{n}.wav") for n in range(9)])
+    assert problem.startswith("9 files (0.wav, 1.wav, 2.wav, ...)")
 
 
 def test_hidden_and_temporary_folders_are_ignored() -> None:
-    assert folders_of(landed(".trash/de/a.wav"), landed("talks/de/.part/a.wav")) == []
+    hidden = [landed(".trash/de/a.wav"), landed("talks/de/.part/a.wav"), landed("b.wav.part")]
+    assert group_files(hidden) == ([], [])
 
 
 @pytest.mark.parametrize("path", ["Talks/de/a.wav", "a|b/de/a.wav", "talks/German/a.wav"])
@@ -78,7 +99,8 @@ def test_the_marker_ends_the_wait() -> None:
 def test_a_requested_folder_is_requested_again_only_when_it_changes() -> None:
     folders = folders_of(landed("t/en/a.wav"))
     first = decide(folders, {}, now=50, quiet_seconds=0, limit=9)
-    again = decide(folders, load_cursor(dump_cursor(first.seen)), 99, quiet_seconds=0, limit=9)
+    seen = load_cursor(dump_cursor(Memory(first.seen, frozenset()))).seen
+    again = decide(folders, seen, 99, quiet_seconds=0, limit=9)
     changed = folders_of(landed("t/en/a.wav"), landed("t/en/b.wav"))
     third = decide(changed, again.seen, now=100, quiet_seconds=0, limit=9)
     assert [len(d.request) for d in (first, again, third)] == [1, 0, 1]
@@ -96,10 +118,72 @@ def test_the_limit_defers_and_loses_nothing() -> None:
     assert requested == [f"c{i}|en" for i in range(5)]
 
 
-def test_kind_is_labelled_only_when_every_file_has_its_text() -> None:
-    both = folders_of(landed("t/en/a.wav"), landed("t/en/a.lab"))[0]
-    one = folders_of(landed("t/en/a.wav"), landed("t/en/a.txt"), landed("t/en/b.wav"))[0]
-    assert (guess_kind(both), guess_kind(one)) == ("labelled_speech", "unlabelled_speech")
+def folder_of(audio: int, texts: int) -> LandedFolder:
+    paths = [f"t/en/{n}.wav" for n in range(audio)] + [f"t/en/{n}.txt" for n in range(texts)]
+    return folders_of(*map(landed, paths))[0]
+
+
+@pytest.mark.parametrize(
+    ("audio", "texts", "kind", "said"),
+    [
+        (3, 3, "labelled_speech", None),
+        (3, 2, "labelled_speech", "2 of 3 audio files of t|en have a text"),
+        (3, 1, "unlabelled_speech", "the 1 texts only measure its errors"),
+        (3, 0, "unlabelled_speech", None),
+    ],
+)
+def test_most_texts_make_a_labelled_corpus_and_what_lacks_one_is_said(
+    audio: int, texts: int, kind: str, said: str | None
+) -> None:
+    folder = folder_of(audio, texts)
+    corpus = fit_corpus(folder, None, "/landing")
+    assert corpus.kind == kind
+    note = describe_texts(folder, corpus)
+    assert said in note if said else note == ""
+
+
+def corpus_of(kind: str, **fields: object) -> CorpusConfig:
+    return CorpusConfig.model_validate({"name": "t", "kind": kind, "languages": ["de"], **fields})
+
+
+@pytest.mark.parametrize(
+    ("registered", "said"),
+    [
+        (
+            corpus_of("text_qa", reader={"layout": "jsonl_qa", "path": "/landing/t/q.jsonl"}),
+            "registered as text_qa, which has no audio",
+        ),
+        (corpus_of("mixture", members=["a"]), "registered as mixture, which has no audio"),
+        (
+            corpus_of("labelled_speech", reader={"layout": "folder", "path": "/data/t"}),
+            "reads from elsewhere",
+        ),
+    ],
+)
+def test_a_folder_whose_corpus_does_not_read_it_is_refused(
+    registered: CorpusConfig, said: str
+) -> None:
+    with pytest.raises(CorpusError, match=said):
+        fit_corpus(folder_of(1, 1), registered, "/landing")
+
+
+def test_a_folder_adds_its_language_to_the_corpus_that_reads_it() -> None:
+    reader = {"layout": "tsv", "path": {"train": "/landing/t/{language}/a.tsv"}}
+    registered = corpus_of("labelled_speech", reader=reader)
+    assert fit_corpus(folder_of(1, 1), registered, "/landing").languages == ("de", "en")
+
+
+def test_all_languages_together_cannot_land() -> None:
+    [folder] = folders_of(landed("t/mul/a.wav"))
+    with pytest.raises(CorpusError, match="only a mixture has the language 'mul'"):
+        fit_corpus(folder, None, "/landing")
+
+
+def test_a_partition_that_a_run_works_on_waits() -> None:
+    folders = folders_of(landed("t/en/a.wav"))
+    first = decide(folders, {}, now=50, quiet_seconds=0, limit=9, busy={"t|en"})
+    assert (first.request, first.waiting) == ((), (Partition("t", "en"),))
+    assert len(decide(folders, first.seen, now=60, quiet_seconds=0, limit=9).request) == 1
 
 
 def test_files_are_listed_from_a_folder(tmp_path: Path) -> None:
@@ -112,10 +196,15 @@ def test_files_are_listed_from_a_folder(tmp_path: Path) -> None:
     assert list_files(str(tmp_path / "absent")) == []
 
 
-@given(st.dictionaries(st.text(min_size=1), st.tuples(st.text(), st.floats(0, 1e9), st.booleans())))
-def test_the_cursor_round_trips(entries: dict[str, tuple[str, float, bool]]) -> None:
-    seen = {key: Seen(*value) for key, value in entries.items()}
-    assert load_cursor(dump_cursor(seen)) == seen
+@given(
+    st.dictionaries(st.text(min_size=1), st.tuples(st.text(), st.floats(0, 1e9), st.booleans())),
+    st.frozensets(st.text()),
+)
+def test_the_cursor_round_trips(
+    entries: dict[str, tuple[str, float, bool]], told: frozenset[str]
+) -> None:
+    memory = Memory({key: Seen(*value) for key, value in entries.items()}, told)
+    assert load_cursor(dump_cursor(memory)) == memory
 
 
 @pytest.mark.parametrize(("began", "requests"), [(999.0, 1), (1001.0, 0)])

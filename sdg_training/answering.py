@@ -1,19 +1,31 @@
 """A model's answers to all examples of a table."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch.utils.data import DataLoader
 
 from sdg_training.batches import build_pool, plan_batches
-from sdg_training.encoder_cache import EncodedRecordings
-from sdg_training.examples import Example, Skip
+from sdg_training.examples import Example, Examples, Skip
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
-from sdg_training.recordings import Recordings, Sample
+from sdg_training.recordings import Sample
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
+
+
+class Source(Protocol):
+    """Samples of examples."""
+
+    @property
+    def examples(self) -> Examples: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skip]: ...
+
 
 Key = tuple[str, str, str]  # Example.key
 
@@ -29,14 +41,15 @@ class Answered:
 def answer_all(
     model: SALMForConditionalGeneration,
     processor: SALMProcessor,
-    source: Recordings | EncodedRecordings,
+    source: Source,
     recipe: Recipe,
     max_new_tokens: int,
     name: str,
     reporter: Reporter,
     read: Callable[[Example], str] | None = None,
+    num_beams: int = 1,
 ) -> Answered:
-    """Greedy answers, batch by batch, with progress as ``name``.
+    """The likeliest answers, batch by batch, with progress as ``name``.
 
     Args:
         read: what stands in the audio's stead, an empty text for nothing; none: the audio.
@@ -45,7 +58,7 @@ def answer_all(
     examples = source.examples
     pool = build_pool(examples, processor, "qa", 1.0, recipe.asr_question)
     plan = plan_batches(pool.lengths, recipe.batch_size, recipe.batch_tokens)
-    loader = DataLoader(
+    loader: DataLoader = DataLoader(
         source,  # type: ignore[arg-type]
         batch_sampler=[batch.tolist() for batch in plan],
         collate_fn=list,
@@ -56,7 +69,7 @@ def answer_all(
         answered.skips.extend(sample for sample in batch if isinstance(sample, Skip))
         samples = [sample for sample in batch if isinstance(sample, Sample)]
         contexts = None if read is None else [read(sample.example) for sample in samples]
-        texts = generate_answers(model, processor, samples, max_new_tokens, contexts)
+        texts = generate_answers(model, processor, samples, max_new_tokens, contexts, num_beams)
         answered.answers.update(
             {s.example.key: text for s, text in zip(samples, texts, strict=True)}
         )

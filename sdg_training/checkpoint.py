@@ -11,12 +11,15 @@ from torch import Tensor
 from transformers import AutoModel
 from transformers.utils.logging import disable_progress_bar
 
+from sdg_training.lineage import Lineage
+from sdg_training.model_card import write_model_card
 from sdg_training.recipe import Recipe, locate_model
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 from sdg_training.salm.modeling_salm import speech_encoder
 
 RECIPE_FILE = "recipe.json"
 METRICS_FILE = "metrics.json"
+LINEAGE_FILE = "lineage.json"
 TENSORBOARD = "tensorboard"
 
 
@@ -51,6 +54,7 @@ def save_checkpoint(
     processor: SALMProcessor,
     recipe: Recipe,
     metrics: Mapping[str, Any],
+    lineage: Lineage | None = None,
     tensorboard: Path | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
@@ -67,6 +71,11 @@ def save_checkpoint(
         processor.save_pretrained(partial)
         (partial / RECIPE_FILE).write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
         (partial / METRICS_FILE).write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        card = write_model_card(recipe, metrics, lineage)
+        (partial / "README.md").write_text(card, encoding="utf-8")
+        if lineage is not None:
+            text = lineage.model_dump_json(indent=2)
+            (partial / LINEAGE_FILE).write_text(text, encoding="utf-8")
         if tensorboard is not None and tensorboard.is_dir():
             shutil.copytree(tensorboard, partial / TENSORBOARD)
         partial.chmod(0o755)  # mkdtemp makes it the owner's alone

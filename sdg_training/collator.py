@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -69,12 +70,21 @@ class Collator:
     Args:
         max_tokens: longer examples, audio embeddings included, are skipped.
         asr_question: what is asked where the answer is the recording's own words.
+        always_hear: batches without audio get a recording that has no effect; see the model's
+            argument ``unheard``.
     """
 
-    def __init__(self, processor: SALMProcessor, max_tokens: int, asr_question: str) -> None:
+    def __init__(
+        self,
+        processor: SALMProcessor,
+        max_tokens: int,
+        asr_question: str,
+        always_hear: bool = False,
+    ) -> None:
         self.processor = processor
         self.max_tokens = max_tokens
         self.asr_question = asr_question
+        self.always_hear = always_hear
         self._encode = lru_cache(maxsize=100_000)(self._encode_turn)
 
     def __call__(self, items: Sequence[Item]) -> Batch:
@@ -83,7 +93,7 @@ class Collator:
         if not usable:
             return Batch([], self._collate_nothing(), skips)
         samples = [sample for sample, _ in usable]
-        audio: dict[str, Tensor] = {}
+        audio: dict[str, Any] = {}
         counts: Sequence[int | None] = [None] * len(samples)
         if usable[0][1] != "text":
             audio, counts = collate_audio(self.processor, samples)
@@ -93,7 +103,8 @@ class Collator:
         skips += [fault for fault in faults if fault is not None]
         if not kept:
             return Batch([], self._collate_nothing(), skips)
-        inputs = {name: tensor[kept] for name, tensor in audio.items()} | self._collate_texts(
+        inputs = {name: tensor[kept] for name, tensor in audio.items()} or self._hear_nothing()
+        inputs |= self._collate_texts(
             [texts[index] for index in kept], [counts[index] or 0 for index in kept]
         )
         return Batch([samples[index].example for index in kept], inputs, skips)
@@ -110,7 +121,15 @@ class Collator:
 
     def _collate_nothing(self) -> dict[str, Any]:
         inputs = self._collate_texts([self._encode(Turn("?", "!", context=""))], [0])
-        return inputs | {"labels": torch.full_like(inputs["labels"], IGNORED)}
+        labels = torch.full_like(inputs["labels"], IGNORED)
+        return self._hear_nothing() | inputs | {"labels": labels}
+
+    def _hear_nothing(self) -> dict[str, Any]:
+        if not self.always_hear:
+            return {}
+        noise = np.random.default_rng(0).normal(size=self.processor.sampling_rate)
+        features = self.processor.extract_features([noise.astype(np.float32)])
+        return {**features, "unheard": True}
 
     def _encode_turn(self, turn: Turn) -> EncodedText:
         return self.processor.encode_text(turn.question, turn.answer, turn.context)

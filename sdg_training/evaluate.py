@@ -1,46 +1,50 @@
-"""Scores a checkpoint: its answers to unseen examples and their ROUGE-L, in three conditions.
+"""Scores a checkpoint: its answers to unseen examples, and what they are to be compared with.
 
-``trained``: as it is. ``audio_removed``: the same prompts without the recording, for a speech LM
-can score by reading the question alone. ``untrained``: with the recording, before any training.
+``trained``: as it is. ``audio_removed``: the same prompts without the recording, and
+``audio_shuffled``: with another recording of that language; a speech LM can score by reading the
+question alone. ``cascade``: the LLM as it was, reading a recognizer's text in the recording's
+stead. ``untrained``: with the recording, before any training.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 
 from sdg_training.answering import Key, answer_all
+from sdg_training.answers import load_metric
 from sdg_training.checkpoint import load_checkpoint, load_recipe, undo_training
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
     Example,
     Examples,
+    Skip,
     SkipLog,
     open_examples,
     select_unskipped,
     select_usable,
 )
-from sdg_training.recordings import Recordings
+from sdg_training.recipe import Recipe
+from sdg_training.recordings import Recordings, Sample
 from sdg_training.reporting import PrintReporter, Reporter
-from sdg_training.rouge import rouge_l
+from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
-Condition = Literal["trained", "audio_removed", "untrained"]
-CONDITIONS: tuple[Condition, ...] = ("trained", "audio_removed", "untrained")
-_SUFFIXES: dict[Condition, str] = {
-    "trained": "",
-    "audio_removed": "_audio_removed",
-    "untrained": "_untrained",
-}
+Condition = Literal["trained", "audio_removed", "audio_shuffled", "cascade", "untrained"]
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+COLUMNS = ("prediction", "rouge_l", "exact_match", "token_f1", "bleu", "in_context")
+AsrTexts = Mapping[tuple[str, int], str]  # by Example.recording
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Answers and their ROUGE-L.
+    """Answers and how right they are.
 
     ``table`` has one row per example, with the columns of ``rouge_l_scores`` from ``eval_set`` on;
     those of a condition that was not asked for are null. ``skips`` says what has no row.
@@ -52,25 +56,38 @@ class Scores:
 
     def mean(self, condition: Condition = "trained") -> float:
         """Mean ROUGE-L of all rows: 0..1"""
-        return float(pc.mean(self.table[f"rouge_l{_SUFFIXES[condition]}"]).as_py())
+        return float(pc.mean(self.table[column_of("rouge_l", condition)]).as_py())
+
+
+def column_of(name: str, condition: Condition) -> str:
+    """The column of a condition's ``prediction``, ``rouge_l`` ..."""
+    return name if condition == "trained" else f"{name}_{condition}"
 
 
 def score(
     checkpoint: str | Path,
     examples: pa.Table | str,
     blobs: str,
-    conditions: Sequence[Condition] = CONDITIONS,
+    conditions: Sequence[Condition] = ("trained", "audio_removed", "audio_shuffled", "untrained"),
     *,
+    asr_texts: AsrTexts | None = None,
     batch_size: int = 32,
     max_new_tokens: int = 64,
+    num_beams: int = 1,
     reporter: Reporter | None = None,
 ) -> Scores:
     """Answers every example of a table (or of the file it is in) under each condition.
 
+    Args:
+        asr_texts: what a recognizer heard in each recording, for the condition ``cascade``.
+
     Raises:
         CheckpointError: there is no checkpoint.
         ExamplesError: the table cannot be used, or none of its examples can.
+        ValueError: ``cascade`` is asked for without ``asr_texts``.
     """
+    if "cascade" in conditions and asr_texts is None:
+        raise ValueError("the condition cascade needs asr_texts, what a recognizer heard")
     started, reporter = time.monotonic(), reporter or PrintReporter()
     model, processor = load_checkpoint(checkpoint)
     recipe = load_recipe(checkpoint).model_copy(update={"batch_size": batch_size})
@@ -82,28 +99,110 @@ def score(
     source: Recordings | EncodedRecordings = recordings
     if recipe.freeze_encoder:  # then all conditions hear the same
         source = encode_recordings(model, processor, recordings, recipe, reporter)
+    scorer = _Scorer(
+        model, processor, source, recipe, max_new_tokens, num_beams, reporter, asr_texts or {}
+    )
     answers = {}
-    for condition in sorted(conditions, key=CONDITIONS.index):
-        if condition == "untrained":  # the last one
-            undo_training(model, recipe)
-        read = _read_nothing if condition == "audio_removed" else None
-        name = f"scoring {condition}"
-        answered = answer_all(
-            model, processor, source, recipe, max_new_tokens, name, reporter, read
-        )
-        answers[condition] = answered.answers
-        skips.add(answered.skips)
+    for condition in sorted(conditions, key=CONDITIONS.index):  # the last one undoes the training
+        answers[condition], missing = scorer.answer(condition)
+        skips.add(missing)
     for line in skips.describe():
         reporter.log(line)
     used = select_unskipped(usable, skips)
-    return Scores(_tabulate(used, answers), skips, time.monotonic() - started)
+    return Scores(tabulate(used, answers, asr_texts), skips, time.monotonic() - started)
 
 
-def _read_nothing(example: Example) -> str:
-    return ""
+@dataclass(frozen=True, slots=True)
+class _Scorer:
+    model: SALMForConditionalGeneration
+    processor: SALMProcessor
+    source: Recordings | EncodedRecordings
+    recipe: Recipe
+    max_new_tokens: int
+    num_beams: int
+    reporter: Reporter
+    asr_texts: AsrTexts
+
+    def answer(self, condition: Condition) -> tuple[dict[Key, str], list[Skip]]:
+        match condition:
+            case "trained":
+                return self._answer(condition, self.source)
+            case "audio_removed":
+                return self._answer(condition, self.source, read=lambda example: "")
+            case "audio_shuffled":
+                shuffled = ShuffledRecordings(self.source, self.recipe.seed)
+                return self._answer(condition, shuffled)[0], []  # the faults are others'
+            case "cascade":
+                with self.model.without_lora():
+                    return self._answer(
+                        condition,
+                        self.source,
+                        read=lambda example: self.asr_texts.get(example.recording, ""),
+                    )
+            case "untrained":
+                undo_training(self.model, self.recipe)
+                return self._answer(condition, self.source)
+
+    def _answer(
+        self, condition: Condition, source: Any, **how: Any
+    ) -> tuple[dict[Key, str], list[Skip]]:
+        answered = answer_all(
+            self.model,
+            self.processor,
+            source,
+            self.recipe,
+            self.max_new_tokens,
+            f"scoring {condition}",
+            self.reporter,
+            num_beams=self.num_beams,
+            **how,
+        )
+        return answered.answers, answered.skips
 
 
-def _tabulate(used: Examples, answers: Mapping[Condition, Mapping[Key, str]]) -> pa.Table:
+class ShuffledRecordings:
+    """Each example with another recording than its own, of like length and the same language."""
+
+    def __init__(self, source: Recordings | EncodedRecordings, seed: int) -> None:
+        self.source, self.examples = source, source.examples
+        self._heard = shuffle_recordings(list(source.examples), seed)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skip]:
+        heard = self.source.__getitems__([int(self._heard[index]) for index in indices])
+        return [
+            replace(sample, example=example)
+            for sample, example in zip(heard, self.examples.get(indices), strict=True)
+        ]
+
+
+def shuffle_recordings(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
+    """For each example one that is about another recording, wherever its language has two.
+
+    Recordings are in a ring by their length, and everyone hears the next but some.
+    """
+    heard = np.arange(len(examples))
+    for language in {example.source_language for example in examples}:
+        rows = [row for row, ex in enumerate(examples) if ex.source_language == language]
+        first = {examples[row].recording: row for row in reversed(rows)}
+        ring = sorted(first, key=lambda each: (examples[first[each]].duration, each))
+        if len(ring) < 2:
+            continue
+        step = 1 + int(np.random.default_rng(seed).integers(min(len(ring) - 1, 4)))
+        place = {recording: number for number, recording in enumerate(ring)}
+        for row in rows:
+            heard[row] = first[ring[(place[examples[row].recording] + step) % len(ring)]]
+    return heard
+
+
+def tabulate(
+    used: Examples,
+    answers: Mapping[Condition, Mapping[Key, str]],
+    asr_texts: AsrTexts | None = None,
+) -> pa.Table:
+    """One row for each example, with the scores that ``evaluate`` gives our metric."""
     examples = list(used)
     columns: dict[str, Any] = {
         "eval_set": [example.source_corpus for example in examples],
@@ -112,13 +211,26 @@ def _tabulate(used: Examples, answers: Mapping[Condition, Mapping[Key, str]]) ->
         "method": [example.method for example in examples],
         "question": [example.question for example in examples],
         "reference": [example.answer for example in examples],
+        "asr_text": pa.array(
+            [(asr_texts or {}).get(example.recording) for example in examples], pa.string()
+        ),
     }
-    for condition, suffix in _SUFFIXES.items():
+    metric = load_metric()
+    for condition in CONDITIONS:
         texts = [answers.get(condition, {}).get(example.key) for example in examples]
-        scores = [
-            None if text is None else rouge_l(text, example.answer).fmeasure
-            for text, example in zip(texts, examples, strict=True)
-        ]
-        columns[f"prediction{suffix}"] = pa.array(texts, pa.string())
-        columns[f"rouge_l{suffix}"] = pa.array(scores, pa.float64())
+        scored: Mapping[str, Any] = (
+            metric.compute(
+                predictions=[text or "" for text in texts],
+                references=columns["reference"],
+                contexts=[example.context or "" for example in examples],
+                use_aggregator=False,
+            )
+            if condition in answers
+            else {}
+        )
+        columns[column_of("prediction", condition)] = pa.array(texts, pa.string())
+        unknown = np.array([text is None for text in texts])
+        for name in COLUMNS[1:] if condition == "trained" else ("rouge_l",):
+            values = scored.get(name, [None] * len(examples))
+            columns[column_of(name, condition)] = pa.array(values, pa.float64(), mask=unknown)
     return pa.table(columns)

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sdg_training import tiny
+from sdg_training.lineage import Lineage
 
 TINY = {"encoder": tiny.ENCODER, "llm": tiny.LLM}
 
@@ -190,6 +191,9 @@ class TrainConfig(_Strict):
         "beside the output",
     )
     recipe: Recipe = Recipe()
+    lineage: Lineage | None = Field(
+        default=None, description="where the examples came from, for the model card"
+    )
 
 
 def locate_model(part: Literal["encoder", "llm"], name: str) -> str:

@@ -1,6 +1,7 @@
 """How a run tells what it is doing: lines on standard error, or messages to Dagster Pipes."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
+_CLEAR = "\r\x1b[K"  # what a terminal needs to forget its current line
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,9 @@ class Progress:
         return (self.total - self.done) / self.rate if self.rate else 0.0
 
     def __str__(self) -> str:
-        figures = "".join(f"  {name} {value:.4g}" for name, value in self.figures.items())
-        return (
-            f"{self.stage}: {self.done}/{self.total} {self.unit}  {self.rate:.3g}/s  "
-            f"ETA {self.eta:.0f} s{figures}"
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in self.figures.items())
+        return describe_progress(
+            self.stage, f"{self.done}/{self.total} {self.unit}", self.rate, self.eta, figures
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +51,34 @@ class Progress:
             "eta": round(self.eta, 1),
             **self.figures,
         }
+
+
+def describe_progress(label: str, count: str, rate: float, left: float | None, note: str) -> str:
+    """``training: 50/200 updates, 5.0/s, 30 s left (loss 1.2)``; ``left`` is in seconds."""
+    eta = f", {left:.0f} s left" if left else ""
+    return f"{label}: {count}, {rate:.1f}/s{eta}{f' ({note})' if note else ''}"
+
+
+def print_progress(text: str, *, is_last: bool) -> None:
+    """A line on standard error; on a terminal, one that the next line takes the place of."""
+    if not sys.stderr.isatty():
+        print(f"    {text}", file=sys.stderr, flush=True)
+        return
+    width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be rewritten
+    end = "\n" if is_last else "\r"
+    print(f"{_CLEAR}    {text}"[: width + len(_CLEAR)], end=end, file=sys.stderr, flush=True)
+
+
+def print_line(text: str) -> None:
+    """A line on standard error, in place of a progress that has not ended."""
+    clear_progress()
+    print(text, file=sys.stderr, flush=True)
+
+
+def clear_progress() -> None:
+    """Before anything else is printed."""
+    if sys.stderr.isatty():
+        print(_CLEAR, end="", file=sys.stderr, flush=True)
 
 
 class Reporter(Protocol):
@@ -77,17 +106,23 @@ class PrintReporter:
             self.show(progress)
 
     def show(self, progress: Progress) -> None:
-        self.log(str(progress))
+        print_progress(str(progress), is_last=progress.done == progress.total)
 
     def log(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        print_line("\n".join(f"    {line}" for line in message.splitlines()))
 
     def finish(self, result: Mapping[str, Any]) -> None:
         self.log("\n".join(f"{name}: {value}" for name, value in result.items()))
 
+    def fail(self, error: str) -> None:
+        print_line(error)
+
 
 class PipesReporter(PrintReporter):
-    """The same lines, also to Dagster Pipes, with ``{"progress": ...}`` and ``{"result": ...}``."""
+    """The same lines, also to Dagster Pipes, with ``{"progress": ...}`` and ``{"result": ...}``.
+
+    An ``{"error": ...}`` is left to the step that waits for this process.
+    """
 
     def __init__(self, pipes: Any, interval: float = 5.0) -> None:
         super().__init__(interval)
@@ -95,6 +130,7 @@ class PipesReporter(PrintReporter):
 
     def show(self, progress: Progress) -> None:
         super().show(progress)
+        self._pipes.log.info(str(progress))
         self._pipes.report_custom_message({"progress": progress.to_dict()})
 
     def log(self, message: str) -> None:
@@ -104,9 +140,12 @@ class PipesReporter(PrintReporter):
     def finish(self, result: Mapping[str, Any]) -> None:
         self._pipes.report_custom_message({"result": dict(result)})
 
+    def fail(self, error: str) -> None:
+        self._pipes.report_custom_message({"error": error})
+
 
 @contextmanager
-def open_reporter() -> Iterator[Reporter]:
+def open_reporter() -> Iterator[PrintReporter]:
     """To Dagster Pipes where a Dagster step started this process, else to standard error."""
     if PIPES_VARIABLE not in os.environ:
         yield PrintReporter()

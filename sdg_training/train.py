@@ -7,6 +7,8 @@ On several GPUs or machines: ``torchrun --nproc-per-node 8 -m sdg_training.train
 import argparse
 import math
 import shutil
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,10 +34,17 @@ from sdg_training.batches import (
     measure_padding,
     plan_batches,
 )
-from sdg_training.checkpoint import build_model, save_checkpoint
+from sdg_training.checkpoint import CheckpointError, build_model, save_checkpoint
 from sdg_training.collator import Collator, ItemSource
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
-from sdg_training.examples import Examples, SkipLog, open_examples, select_unskipped, select_usable
+from sdg_training.examples import (
+    Examples,
+    ExamplesError,
+    SkipLog,
+    open_examples,
+    select_unskipped,
+    select_usable,
+)
 from sdg_training.meter import Meter
 from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.recordings import Recordings
@@ -92,6 +101,11 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     examples = select_usable(open_examples(config.examples), processor.audio_token, limit, skips)
     source = open_source(model, processor, examples, config, arguments.world_size, reporter)
     pools = build_pools(examples, processor, recipe)
+    if not any(len(pool.items) for pool in pools):
+        raise ExamplesError(
+            f"no example serves the tasks {', '.join(pool.task for pool in pools)}: they need the "
+            "column context, what the recording says"
+        )
     sampler = RankSampler(
         pools, recipe, count_batches(pools, recipe), arguments.process_index, arguments.world_size
     )
@@ -102,7 +116,12 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         recipe,
         ItemSource(source),
         sampler,
-        Collator(processor, recipe.max_tokens, recipe.asr_question),
+        Collator(
+            processor,
+            recipe.max_tokens,
+            recipe.asr_question,
+            always_hear=arguments.world_size > 1,
+        ),
         Meter(skips=skips),
         build_validation(model, processor, config, reporter),
     )
@@ -142,7 +161,7 @@ def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> Trainin
         use_cpu=on_cpu,
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
-        ddp_find_unused_parameters=True,  # a batch of text alone uses no adapter
+        ddp_find_unused_parameters=True,  # a batch of text alone uses no fusion
         logging_strategy="steps",
         logging_steps=recipe.log_every,
         logging_nan_inf_filter=False,
@@ -204,6 +223,7 @@ def finish(
         **measure_run(used, meter, trainer.recipe),
         **measure_plan(pools, trainer.recipe),
         "processes": trainer.args.world_size,
+        "distributed": trainer.accelerator.distributed_type.value,  # NO, MULTI_GPU, FSDP ...
         "trained_parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
         "parameters": sum(w.numel() for w in model.parameters()),
     }
@@ -211,7 +231,14 @@ def finish(
         for line in meter.skips.describe():
             reporter.log(line)
         save_checkpoint(
-            config.output, model, processor, trainer.recipe, metrics, work / "tensorboard", weights
+            config.output,
+            model,
+            processor,
+            trainer.recipe,
+            metrics,
+            config.lineage,
+            work / "tensorboard",
+            weights,
         )
         shutil.rmtree(work, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
@@ -310,11 +337,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
-    config = load_config(parser.parse_args(arguments).config)
+    path = parser.parse_args(arguments).config
     transformers_logging.disable_progress_bar()  # its own: they break our lines
     transformers_logging.set_verbosity_error()
     with open_reporter() as reporter:
-        reporter.finish(train(config, reporter).to_dict())
+        status = _run(path, reporter)
+    sys.exit(status)
+
+
+def _run(path: Path, reporter: PrintReporter) -> int:
+    """Train by the configuration in ``path``; the exit status. Whatever fails is reported."""
+    try:
+        reporter.finish(train(load_config(path), reporter).to_dict())
+    except (TrainingError, ExamplesError, CheckpointError, OSError) as error:
+        reporter.fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        traceback.print_exc()
+        reporter.fail(f"{type(error).__name__}: {error}")
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

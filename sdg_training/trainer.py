@@ -55,9 +55,11 @@ class SALMTrainer(Trainer):
     ) -> None:
         self.recipe, self.source, self.sampler = recipe, source, sampler
         self.collator, self.meter, self.validate = collator, meter, validate
-        super().__init__(model, arguments)
+        # The Trainer wants to see a dataset where it evaluates; our ``validate`` has its own.
+        super().__init__(model, arguments, eval_dataset=None if validate is None else source)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over the tokens of an update
         self.remove_callback(PrinterCallback)
+        self.add_callback(FillGradients())
 
     def get_train_dataloader(self) -> DataLoader:
         return DataLoader(
@@ -122,6 +124,25 @@ class SALMTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """With the rates so far, for every place that logs go to."""
         super().log({**logs, **self.meter.get_rates()})
+
+
+class FillGradients(TrainerCallback):
+    """A weight that took no part in an update has a gradient of zero, not none.
+
+    Adam leaves weights without a gradient alone, and moves those with zero by their momentum. Which
+    of the two an update of text alone gives would else depend on the number of processes.
+    """
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        for weight in kwargs["model"].parameters():
+            if weight.requires_grad and weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
 
 
 class Watch(TrainerCallback):

@@ -1,6 +1,6 @@
 """Take the pictures of the web UI that the README shows, of whatever `SDG_HOME` holds.
 
-After `make demo`, with Chromium and its driver installed:
+After `make demo`, with Chromium and its driver and the dev extra (`make .venv/installed-dev`):
 
     .venv/bin/python docs/pictures/take.py
 """

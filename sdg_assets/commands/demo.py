@@ -12,8 +12,9 @@ from pathlib import Path
 
 from sdg_assets.audio import encode_flac, resample
 from sdg_assets.commands.corpora import register
+from sdg_assets.commands.invocation import program
 from sdg_assets.commands.run import Outcome, print_progress, run_stages, show, stages_upto
-from sdg_assets.commands.tables import console, print_rows
+from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.progress import throttle, track
@@ -196,7 +197,7 @@ _TABLES = {
         ORDER BY ALL""",
     "seconds per stage": """
         SELECT stage, sum(rows)::BIGINT AS rows, round(sum(seconds), 1) AS seconds,
-            round(sum(rows) / sum(seconds), 1) AS rows_per_second
+            nullif(round(sum(rows) / sum(seconds), 1), 0) AS rows_per_second
         FROM materializations WHERE corpus LIKE 'demo-%' GROUP BY ALL ORDER BY min(finished_at)""",
     "ROUGE-L by what it was trained on and what it was asked": """
         SELECT trained_on, eval_set, count(*) AS questions,
@@ -217,9 +218,9 @@ def show_next(workspace: Workspace, seconds: float) -> None:
     ).to_pylist()[0]["id"]
     console.print(f"\n{seconds / 60:.1f} minutes. Everything is in {workspace.home}. Look at it:")
     for command, gives in {
-        "make dev": "the web UI on http://127.0.0.1:3000: lineage, runs, plots, partitions",
-        f"sdg trace '{example}'": "one sample from its wav to its scores",
-        'sdg sql "SELECT * FROM rouge_l_scores LIMIT 5"': "any table",
-        "sdg calls": "what the models were asked, and what it cost",
+        "dev": "the web UI on http://127.0.0.1:3000: lineage, runs, plots, partitions",
+        f"trace '{example}'": "one sample from its wav to its scores",
+        'sql "SELECT * FROM rouge_l_scores LIMIT 5"': "any table",
+        "calls": "what the models were asked, and what it cost",
     }.items():
-        console.print(f"  [bold]{command}[/bold]\n      {gives}", highlight=False)
+        say("  ", (f"{program()} {command}", "bold"), f"\n      {gives}")

@@ -2,18 +2,29 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from types import FrameType
 
 from sdg_assets.commands.dagster_home import find_project_file, prepare
+from sdg_assets.errors import UserError
 from sdg_assets.workspace import open_workspace
 
 STOP_SECONDS = 20
 
 
+class PortError(UserError):
+    """The web UI cannot be served at this address."""
+
+
 def start(host: str, port: int) -> int:
-    """Run ``dagster dev`` until it or this process is stopped; its exit status."""
+    """Run ``dagster dev`` until it or this process is stopped; its exit status.
+
+    Raises:
+        PortError: the address cannot be listened on.
+    """
+    check_port(host, port)
     home = prepare()
     landing = open_workspace().settings.landing.url
     if "://" not in landing:
@@ -35,6 +46,26 @@ def start(host: str, port: int) -> int:
         return server.wait()
     except KeyboardInterrupt:
         return _stop(server)
+
+
+def check_port(host: str, port: int) -> None:
+    """
+    Raises:
+        PortError: another program listens there, or it is no address of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As the web server does: a port that was in use a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise PortError(
+            f"cannot listen on {host}:{port} ({error}): choose another port with --port, or with "
+            "make dev PORT=3001"
+        ) from error
 
 
 def _stop(server: subprocess.Popen[bytes]) -> int:

@@ -1,41 +1,32 @@
 """`sdg languages`: a new language by a real Dagster backfill over the chain."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
+import dagster as dg
 from dagster import DagsterInstance
-from dagster._core.execution.backfill import BulkActionStatus
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster_graphql.cli import execute_query
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
+from dagster._core.utils import make_new_backfill_id
+from rich.markup import escape
 
-from sdg_assets.commands.dagster_home import find_project_file, open_instance
-from sdg_assets.commands.run import stages_upto
+from sdg_assets.automation import finished_examples
+from sdg_assets.commands.dagster_home import open_instance
+from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows
+from sdg_assets.corpora import open_reader
+from sdg_assets.corpora.base import CorpusError, Reject
+from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition, check_language_tag
-from sdg_assets.corpora.registry import CorpusRegistry
+from sdg_assets.corpora.mixtures import members_of
+from sdg_assets.definitions import defs
 from sdg_assets.partitions import add_partitions
-from sdg_assets.workspace import open_workspace
+from sdg_assets.workspace import Workspace, open_workspace
 
 POLL_SECONDS = 2.0
-
-LAUNCH = """
-mutation Launch($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-    ... on UnauthorizedError { message }
-    ... on InvalidSubsetError { message }
-    ... on PartitionKeysNotFoundError { message }
-  }
-}
-"""
-
-
-class BackfillError(RuntimeError):
-    """Dagster refused the backfill; says what it said."""
+CHECKED_ITEMS = 1000
+UNFINISHED = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 
 
 def show_languages() -> None:
@@ -48,77 +39,162 @@ def show_languages() -> None:
 
 
 def add(language: str, corpora: Sequence[str], upto: str, *, wait: bool) -> bool:
-    """Whether the backfill was launched (and, with ``wait``, every partition went through)."""
+    """Whether the backfills were launched (and, with ``wait``, Dagster calls each a success).
+
+    All corpora are checked before anything is changed. Mixtures of what is being added are left to
+    the `mixtures` sensor, which knows when their members are done.
+
+    Raises:
+        PartitionKeyError: the language is no BCP-47 tag in lower case.
+        CorpusError: a corpus is not registered, cannot have the language, or has no data of it.
+        SettingsError: there is no stage ``upto``, or a corpus has none of the stages before it.
+    """
     check_language_tag(language)
-    stages = stages_upto(upto)
-    registry = open_workspace().corpora
-    partitions = [add_to_corpus(registry, name, language) for name in corpora]
+    check_stages([upto])
+    if not corpora:
+        raise CorpusError("no corpus is named: write `--corpora NAME,NAME`")
+    workspace = open_workspace()
+    configs = {name: workspace.corpora.get(name).with_language(language) for name in corpora}
+    for config in configs.values():
+        check_data(config, language, configs, workspace)
+    targets = group_by_stages(configs, language, upto)
+    for config in configs.values():
+        workspace.corpora.register(config)
     with open_instance() as instance:
-        add_partitions(partitions, instance)
-        backfill = launch_backfill(instance, stages, partitions)
-        console.print(
-            f"backfill {backfill}: {', '.join(map(str, partitions))}, {stages[0]} to {stages[-1]}"
-        )
+        add_partitions([Partition(name, language) for name in configs], instance)
+        backfills = [launch_backfill(instance, *target) for target in targets.items()]
+        for name in sorted(configs.keys() - {p.corpus for ps in targets.values() for p in ps}):
+            console.print(f"{name}|{language} is made once its members are: by the mixtures sensor")
         if not wait:
-            console.print("`make dev` runs it; follow it in the UI under Runs, Backfills.")
+            console.print("`sdg dev` runs it; follow it in the web UI under Runs, Backfills.")
             return True
-        return follow(instance, backfill)
+        succeeded = [follow(instance, backfill) for backfill in backfills]
+        return all(succeeded)
 
 
-def add_to_corpus(registry: CorpusRegistry, name: str, language: str) -> Partition:
-    config = registry.get(name)
-    if not config.speaks(language):
-        registry.register(config.with_language(language))
-    return Partition(name, language)
+def check_data(
+    config: CorpusConfig, language: str, added: Mapping[str, CorpusConfig], workspace: Workspace
+) -> None:
+    """
+    Raises:
+        CorpusError: there is nothing of ``language`` to begin with; says where it was looked for.
+    """
+    if config.kind == "mixture":
+        _check_members(config, language, added, workspace)
+        return
+    first = islice(open_reader(config).read(language), CHECKED_ITEMS)
+    try:
+        found = any(not isinstance(item, Reject) for item in first)
+    except CorpusError as error:
+        raise CorpusError(f"{config.name} has no data in {language!r}: {error}") from error
+    if not found:
+        raise CorpusError(
+            f"{config.name} has no data in {language!r}: none of the first {CHECKED_ITEMS} items "
+            "that its reader gives can be used; `sdg corpora check FILE` says why"
+        )
+
+
+def _check_members(
+    mixture: CorpusConfig, language: str, added: Mapping[str, CorpusConfig], workspace: Workspace
+) -> None:
+    registered = {**workspace.corpora.all(), **added}
+    if unknown := sorted(set(mixture.members) - registered.keys()):
+        raise CorpusError(f"{mixture.name} has members that are not registered: {unknown}")
+    members = members_of(Partition(mixture.name, language), registered)
+    if not members:
+        raise CorpusError(
+            f"no member of {mixture.name} has {language!r} ({', '.join(mixture.members)}): "
+            "add the language to one of them first"
+        )
+    done = finished_examples(workspace)
+    missing = [m for m in members if m not in done and not _is_added(m, language, added)]
+    if missing:
+        raise CorpusError(
+            f"{mixture.name}|{language} unites {', '.join(map(str, missing))}, which has no "
+            f"examples yet: `sdg run {missing[0].corpus}/{missing[0].language}` first"
+        )
+
+
+def _is_added(member: Partition, language: str, added: Mapping[str, CorpusConfig]) -> bool:
+    return member.language == language and member.corpus in added
+
+
+def group_by_stages(
+    configs: Mapping[str, CorpusConfig], language: str, upto: str
+) -> dict[tuple[str, ...], list[Partition]]:
+    """What to backfill: the stages that a kind has, and the partitions of that kind.
+
+    Dagster calls a backfill failed whose runs leave out a stage that it asked for, and cuts the
+    runs of one whose stages have different partitions into pieces: so one for each kind.
+    """
+    targets: dict[tuple[str, ...], list[Partition]] = {}
+    for config in configs.values():
+        if configs.keys().isdisjoint(config.members):
+            stages = stages_of_kind(config.kind, upto)
+            targets.setdefault(stages, []).append(Partition(config.name, language))
+    return targets
 
 
 def launch_backfill(
     instance: DagsterInstance, stages: Sequence[str], partitions: Sequence[Partition]
 ) -> str:
-    """Ask Dagster, as its web UI would, for ``stages`` of ``partitions``; returns the id.
-
-    Raises:
-        BackfillError: Dagster refused.
-    """
-    params: dict[str, Any] = {
-        "assetSelection": [{"path": [stage]} for stage in stages],
-        "partitionNames": [str(partition) for partition in partitions],
-        "title": f"add {', '.join(sorted({p.language for p in partitions}))}",
-    }
-    target = WorkspaceFileTarget([str(find_project_file("workspace.yaml"))])
-    with WorkspaceProcessContext(instance, target) as context:
-        answer = execute_query(context, LAUNCH, {"params": params})
-    if "errors" in answer:
-        raise BackfillError(f"Dagster refused the backfill: {answer['errors'][0]['message']}")
-    launched = answer["data"]["launchPartitionBackfill"]
-    if launched["__typename"] != "LaunchBackfillSuccess":
-        raise BackfillError(
-            f"Dagster refused the backfill: {launched.get('message', launched['__typename'])}"
-        )
-    return str(launched["backfillId"])
+    """Store a backfill as the web UI's server does; Dagster's daemon runs it. Returns its id."""
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id=make_new_backfill_id(),
+        asset_graph=defs.resolve_asset_graph(),
+        backfill_timestamp=time.time(),
+        tags={},
+        asset_selection=[dg.AssetKey(stage) for stage in stages],
+        partition_names=[str(partition) for partition in partitions],
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=f"add {partitions[0].language}",
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+    console.print(
+        f"backfill {backfill.backfill_id}: {', '.join(map(str, partitions))}: {', '.join(stages)}",
+        soft_wrap=True,
+    )
+    return backfill.backfill_id
 
 
 def follow(instance: DagsterInstance, backfill_id: str) -> bool:
-    """Say how many partitions are done until the backfill ends; whether all succeeded."""
+    """Say how far each partition is until the backfill ends; whether Dagster calls it a success."""
     said = ""
-    while True:
-        backfill = instance.get_backfill(backfill_id)
-        if backfill is None:
-            raise BackfillError(f"Dagster has forgotten backfill {backfill_id}")
-        runs = [record.dagster_run for record in instance.get_run_records()
-                if record.dagster_run.tags.get("dagster/backfill") == backfill_id]  # fmt: skip
-        counts = {
-            status: sum(run.status.value == status for run in runs)
-            for status in sorted({run.status.value for run in runs})
-        }
-        line = f"{backfill.status.value.lower()}: " + (
-            ", ".join(f"{n} {status.lower()}" for status, n in counts.items())
-            or "no run yet (is `make dev` up?)"
-        )
+    while (backfill := instance.get_backfill(backfill_id)) and backfill.status in UNFINISHED:
+        runs = latest_runs(instance, backfill_id)
+        line = "; ".join(f"{key}: {describe(instance, run)}" for key, run in runs.items())
+        line = line or "not begun yet: `sdg dev` runs it"
         if line != said:
-            console.print(line)
+            console.print(f"  {line}", soft_wrap=True)
             said = line
-        # Dagster calls a backfill completed even when its runs failed.
-        if backfill.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING):
-            return bool(runs) and all(run.is_success for run in runs)
         time.sleep(POLL_SECONDS)
+    if backfill is None:
+        console.print(f"[red]failed[/red] somebody removed backfill {backfill_id}")
+        return False
+    for key, run in latest_runs(instance, backfill_id).items():
+        if not run.is_success:
+            failures = read_failures(entry.dagster_event for entry in instance.all_logs(run.run_id))
+            for stage, error in (failures or {"run": run.status.value.lower()}).items():
+                console.print(f"[red]failed[/red] {key} {stage}: {escape(error)}", soft_wrap=True)
+    if backfill.error is not None:
+        console.print(f"[red]failed[/red] {escape(backfill.error.message)}", soft_wrap=True)
+    console.print(f"backfill {backfill_id}: {backfill.status.value.lower()}")
+    return backfill.status == BulkActionStatus.COMPLETED_SUCCESS
+
+
+def latest_runs(instance: DagsterInstance, backfill_id: str) -> dict[str, dg.DagsterRun]:
+    """The newest run of each partition: a crashed one is tried again."""
+    runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_ID_TAG: backfill_id}))
+    return {run.tags[PARTITION_NAME_TAG]: run for run in reversed(runs)}
+
+
+def describe(instance: DagsterInstance, run: dg.DagsterRun) -> str:
+    """A run's status, and the stage that it is at."""
+    if run.status != dg.DagsterRunStatus.STARTED:
+        return run.status.value.lower()
+    begun = [step for step in instance.get_run_step_stats(run.run_id) if step.start_time]
+    latest = max(begun, key=lambda step: step.start_time or 0, default=None)
+    return latest.step_key.split(".")[0] if latest else "started"

@@ -1,25 +1,33 @@
 """`sdg run`: materialise partitions through Dagster in this process, with progress."""
 
 import re
-import sys
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import yaml
+from dagster._core.events import RunFailureReason
+from pydantic import ValidationError
 
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.liveness import alive
-from sdg_assets.commands.tables import console
+from sdg_assets.commands.pools import telling_of_waits
+from sdg_assets.commands.tables import say
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
 from sdg_assets.definitions import defs
+from sdg_assets.errors import say_plainly
+from sdg_assets.explaining import explain
 from sdg_assets.partitions import add_partitions, key_of
 from sdg_assets.progress import Progress, listening
-from sdg_assets.settings import SettingsError, home_folder
+from sdg_assets.settings import SettingsError, home_folder, load_profile
 from sdg_assets.stages import STAGES
+from sdg_assets.stages.trained_checkpoints import merge_recipe
 from sdg_assets.workspace import open_workspace
+from sdg_training.reporting import clear_progress, print_line
+from sdg_training.reporting import print_progress as print_progress_line
 
 _SETTING = re.compile(r"(?P<stage>\w+)\.(?P<field>\w+)=(?P<value>.*)", re.DOTALL)
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -48,6 +56,7 @@ def run_partitions(
     partitions = [parse_partition(key.replace("/", "|", 1)) for key in keys]
     stages = check_stages(only.split(",")) if only else stages_upto(upto)
     config = parse_settings(settings)
+    check_profile(profile, config)
     check_registered(partitions)
     good = True
     for partition in partitions:
@@ -61,7 +70,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Launchpad configuration by stage of ``STAGE.FIELD=VALUE`` entries.
 
     Raises:
-        SettingsError: an entry is not written so, or there is no such stage.
+        SettingsError: an entry is not written so, there is no such stage or field, or the value
+            does not fit it.
     """
     config: dict[str, dict[str, Any]] = {}
     for entry in settings:
@@ -74,26 +84,62 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         except yaml.YAMLError as error:
             raise SettingsError(f"the value of {entry!r} is not YAML: {error}") from error
         config.setdefault(match["stage"], {})[match["field"]] = value
+    for stage in STAGES:
+        try:
+            stage.config.model_validate(config.get(stage.name, {}))
+        except ValidationError as error:
+            problems = "\n".join(f"  {problem}" for problem in explain(error, stage.config))
+            raise SettingsError(f"--set {stage.name}.… is wrong:\n{problems}") from error
     return config
 
 
-def check_stages(names: Sequence[str]) -> list[str]:
+def check_profile(profile: str | None, config: Mapping[str, Mapping[str, Any]]) -> None:
+    """Before hours of other stages: whether each profile is there, and the changed recipe right.
+
+    Raises:
+        SettingsError: one of them is wrong.
+    """
+    common = profile or open_workspace().settings.profile
+    used = {
+        name: load_profile(config.get(name, {}).get("profile") or common) for name in stage_names()
+    }
+    changes = config.get("trained_checkpoints", {}).get("recipe", {})
+    merge_recipe(used["trained_checkpoints"].recipe, changes)
+
+
+def stage_names() -> list[str]:
+    """In graph order."""
+    return [stage.name for stage in STAGES]
+
+
+def check_stages(stages: Sequence[str]) -> list[str]:
     """
     Raises:
         SettingsError: one of them is no stage.
     """
-    known = [stage.name for stage in STAGES]
-    for name in names:
-        if name not in known:
-            raise SettingsError(f"no stage {name!r}: write one of {', '.join(known)}")
-    return list(names)
+    for name in stages:
+        if name not in stage_names():
+            raise SettingsError(f"no stage {name!r}: write one of {', '.join(stage_names())}")
+    return list(stages)
 
 
 def stages_upto(last: str) -> list[str]:
     """The stages in graph order, up to and with ``last``."""
     check_stages([last])
-    names = [stage.name for stage in STAGES]
-    return names[: names.index(last) + 1]
+    return stage_names()[: stage_names().index(last) + 1]
+
+
+def stages_of_kind(kind: str, last: str) -> tuple[str, ...]:
+    """The stages that corpora of ``kind`` have, up to and with ``last``.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    upto = stages_upto(last)
+    stages = tuple(stage.name for stage in STAGES if kind in stage.kinds and stage.name in upto)
+    if not stages:
+        raise SettingsError(f"a {kind} corpus has no stage up to {last}: choose a later one")
+    return stages
 
 
 def check_registered(partitions: Sequence[Partition]) -> None:
@@ -123,14 +169,18 @@ def run_stages(
 
     Args:
         config: launchpad configuration by stage.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C has ended it.
     """
     common = {"profile": profile} if profile else {}
     ops = {s: {"config": {**common, **(config or {}).get(s, {})}} for s in stages}
-    start = time.monotonic()
+    start, run_id = time.monotonic(), str(uuid.uuid4())
     with (
         open_instance() as instance,
         alive(instance, home_folder() / "dagster" / "processes") as tags,
         listening(print_progress),
+        telling_of_waits(instance, run_id, print_line),
     ):
         add_partitions([partition], instance)
         result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
@@ -139,21 +189,28 @@ def run_stages(
             asset_selection=[dg.AssetKey(stage) for stage in stages],
             instance=instance,
             tags=tags,
+            run_id=run_id,
             raise_on_error=False,
         )
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    if was_interrupted(result):
+        raise KeyboardInterrupt
     return read_outcome(partition, result, time.monotonic() - start)
+
+
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a signal has ended the run; Dagster takes it for a failure like any other."""
+    return any(
+        event.is_job_failure
+        and event.job_failure_data.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION
+        for event in result.all_events
+    )
 
 
 def read_outcome(
     partition: Partition, result: dg.ExecuteInProcessResult, seconds: float
 ) -> Outcome:
-    failed = {}
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause if error and error.cause else error
-            stage = str(event.step_key).split(".")[0]
-            failed[stage] = cause.message.strip() if cause else "unknown error"
+    failed = read_failures(result.all_events)
     if not result.success and not failed:
         failed["run"] = "the run did not succeed; see its log in the web UI (make dev)"
     checks = result.get_asset_check_evaluations()
@@ -175,16 +232,28 @@ def read_outcome(
     )
 
 
+def read_failures(events: Iterable[dg.DagsterEvent | None]) -> dict[str, str]:
+    """The error of each stage that failed."""
+    failed = {}
+    for event in events:
+        if event is not None and event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause if error and error.cause else error
+            stage = str(event.step_key).split(".")[0]
+            failed[stage] = say_plainly(cause.message) if cause else "unknown error"
+    return failed
+
+
 def print_progress(progress: Progress) -> None:
-    """One line, rewritten in place on a terminal."""
-    end = "\r" if sys.stderr.isatty() and progress.done != progress.total else "\n"
-    print(f"    {progress}".ljust(100), end=end, file=sys.stderr, flush=True)
+    print_progress_line(str(progress), is_last=progress.done == progress.total)
 
 
 def show(outcome: Outcome) -> None:
-    stages = ", ".join(outcome.materialised) or "nothing to do"
-    console.print(f"[bold]{outcome.partition}[/bold]  {stages}  [dim]{outcome.seconds:.1f} s[/dim]")
+    clear_progress()
+    done = ", ".join(outcome.materialised)
+    stages = done or ("nothing was made" if outcome.failed else "nothing to do")
+    say((str(outcome.partition), "bold"), f"  {stages}  ", (f"{outcome.seconds:.1f} s", "dim"))
     for check, said in outcome.warnings.items():
-        console.print(f"  [yellow]check[/yellow] {check}: {said}", highlight=False)
+        say("  ", ("check", "yellow"), f" {check}: {said}")
     for stage, error in outcome.failed.items():
-        console.print(f"  [red]failed[/red] {stage}: {error}", highlight=False, markup=True)
+        say("  ", ("failed", "red"), f" {stage}: {error}")

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from sdg_assets.errors import UserError
 
-class CorpusError(RuntimeError):
+
+class CorpusError(UserError):
     """The corpus cannot be read at all: says what was wrong, where, and what to do next."""
 
 

@@ -1,8 +1,6 @@
 """A corpus as its YAML file describes it."""
 
-import re
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -27,6 +25,7 @@ from sdg_assets.corpora.keys import (
 from sdg_assets.corpora.layout import FOLDER, Layout, SpeechLayout, TextQALayout
 from sdg_assets.corpora.layouts import AnyLayout
 from sdg_assets.corpora.splits import SplitRule
+from sdg_assets.explaining import explain
 
 Kind = Literal["labelled_speech", "unlabelled_speech", "text_qa", "mixture"]
 _TEXT_GROUPS = ("passage", "given")
@@ -76,11 +75,16 @@ class CorpusConfig(BaseModel):
     def speaks(self, language: str) -> bool:
         return language in self.languages
 
-    def with_language(self, language: str) -> Self:
-        """The same corpus, which has ``language`` too."""
+    def with_language(self, language: str) -> "CorpusConfig":
+        """The same corpus, which has ``language`` too.
+
+        Raises:
+            CorpusError: it cannot have that language.
+        """
         if self.speaks(language):
             return self
-        return self.model_copy(update={"languages": (*self.languages, language)})
+        values = {**self.model_dump(), "languages": (*self.languages, language)}
+        return make_corpus(values, f"{self.name} cannot have the language {language!r}")
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Self:
@@ -111,7 +115,7 @@ class CorpusConfig(BaseModel):
         if not isinstance(self.reader, wanted):
             raise ValueError(
                 f"the layout {self.reader.layout!r} does not hold {self.kind}: "
-                f"use one of {', '.join(sorted(_layouts(wanted)))}"
+                f"use one of {', '.join(_layouts(wanted))}"
             )
         groups = _TEXT_GROUPS if self.kind == "text_qa" else _SPEECH_GROUPS
         if self.split.by not in groups:
@@ -121,72 +125,70 @@ class CorpusConfig(BaseModel):
             )
 
 
-def load_corpus(path: Path | str) -> CorpusConfig:
-    """The corpus of a YAML file; relative paths in it are made absolute from the file's folder.
+def load_corpora(path: Path | str) -> list[CorpusConfig]:
+    """The corpora of a YAML file, which are separated by ``---``.
+
+    Relative paths in it are made absolute from the file's folder.
 
     Raises:
-        CorpusError: the file cannot be read, is not YAML, or a field is unknown or wrong.
+        CorpusError: the file cannot be read, is not YAML, holds no corpus or one of them twice, or
+            a field is unknown or wrong.
     """
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8-sig")))
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise CorpusError(f"{path} is not YAML: {error}") from error
+    configs = [_parse(document, path) for document in documents if document is not None]
+    if not configs:
+        raise CorpusError(f"{path} is empty: describe a corpus, `name: ...` first")
+    if repeated := _repeated(tuple(config.name for config in configs)):
+        raise CorpusError(f"{path} describes the corpus {repeated} twice: keep one of them")
+    return configs
+
+
+def load_corpus(path: Path | str) -> CorpusConfig:
+    """The corpus of a YAML file that holds just one.
+
+    Raises:
+        CorpusError: see :func:`load_corpora`; or there are several.
+    """
+    configs = load_corpora(path)
+    if len(configs) > 1:
+        raise CorpusError(f"{path} describes {len(configs)} corpora where one is expected")
+    return configs[0]
+
+
+def _parse(values: Any, path: Path) -> CorpusConfig:
     if not isinstance(values, dict):
         raise CorpusError(f"{path} must hold `field: value` lines such as `name: librispeech`")
+    return make_corpus(values, f"{path} does not describe a corpus", path.absolute().parent)
+
+
+def make_corpus(
+    values: Mapping[str, Any], complaint: str, folder: Path | None = None
+) -> CorpusConfig:
+    """The corpus of these fields; relative paths are as seen from ``folder``.
+
+    Raises:
+        CorpusError: ``complaint``, and which field is unknown or wrong.
+    """
+    context = {FOLDER: str(folder)} if folder else None
     try:
-        return CorpusConfig.model_validate(values, context={FOLDER: str(path.absolute().parent)})
+        return CorpusConfig.model_validate(values, context=context)
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
-        raise CorpusError(f"{path} does not describe a corpus:\n{problems}") from error
+        problems = "\n".join(f"  {problem}" for problem in explain(error, CorpusConfig))
+        named = f" ({values['name']})" if isinstance(values.get("name"), str) else ""
+        raise CorpusError(f"{complaint}{named}:\n{problems}") from error
 
 
 def _repeated(names: tuple[str, ...]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
-def _layouts(base: type[Layout]) -> dict[str, type[Layout]]:
-    """Layout names and classes of the registry, those derived from ``base``."""
+def _layouts(base: type[Layout]) -> list[str]:
+    """Names of the registry's layouts, those derived from ``base``."""
     classes = get_args(AnyLayout)
-    return {c.model_fields["layout"].default: c for c in classes if issubclass(c, base)}
-
-
-def _explain(problem: Any) -> str:
-    """One of pydantic's errors as `field: what is wrong: what to write instead`."""
-    layouts = _layouts(Layout)
-    loc = [part for part in problem["loc"] if part not in layouts and _is_field(part)]
-    field = ".".join(map(str, loc)) or "(the whole file)"
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        known = _fields_beside(problem["loc"])
-        close = get_close_matches(str(loc[-1]), known, n=1)
-        hint = f"did you mean `{close[0]}`? " if close else ""
-        message = f"no such field; {hint}Fields here: {', '.join(known)}"
-    elif problem["type"] == "missing":
-        message = f"is missing: add `{loc[-1]}: ...`"
-    elif problem["type"] == "union_tag_not_found":
-        message = f"`layout` is missing: write one of {', '.join(sorted(layouts))}"
-    elif problem["type"] == "union_tag_invalid":
-        message = f"no layout {problem['ctx']['tag']!r}: write one of {', '.join(sorted(layouts))}"
-    elif problem["type"] != "value_error":
-        message = f"{message}, not {problem['input']!r}"
-    return f"{field}: {message}"
-
-
-def _is_field(part: str | int) -> bool:
-    """Pydantic also names the branches of a union: ``str``, ``dict[...]``, ``function(...)``."""
-    return isinstance(part, int) or not re.search(r"[\[(]|^str$", part)
-
-
-def _fields_beside(loc: Iterable[str | int]) -> list[str]:
-    """Names of the fields that the model of an unknown field has."""
-    match tuple(loc):
-        case ("reader", str(layout), _):
-            model: type[BaseModel] = _layouts(Layout)[layout]
-        case ("split", _):
-            model = SplitRule
-        case _:
-            model = CorpusConfig
-    return list(model.model_fields)
+    return sorted(c.model_fields["layout"].default for c in classes if issubclass(c, base))

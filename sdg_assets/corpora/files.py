@@ -1,10 +1,12 @@
 """Local paths and fsspec URLs alike: resolve, list, open, and read line by line."""
 
+import errno
 import hashlib
 import io
 import json
 import os
 import posixpath
+import stat
 import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
@@ -74,9 +76,11 @@ def is_missing(path: str) -> bool:
 def open_binary(path: str, compression: str | None = None) -> BinaryIO:
     """
     Raises:
-        OSError: it is not there, or may not be read.
+        OSError: it is not there, may not be read, or is no file: a pipe would never end.
     """
     system, name = _filesystem(path)
+    if isinstance(system, LocalFileSystem) and not stat.S_ISREG(os.stat(name).st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a folder or a device, not a file", path)
     return cast(BinaryIO, system.open(name, "rb", compression=compression))
 
 

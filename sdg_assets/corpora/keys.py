@@ -7,12 +7,14 @@ a comma breaks backfills), so whatever becomes a key is validated here first.
 import re
 from dataclasses import dataclass
 
+from sdg_assets.errors import UserError
+
 CORPUS_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 ALL_LANGUAGES = "mul"  # BCP-47 for "multiple languages": a mixture of all that its members have
 
 
-class PartitionKeyError(ValueError):
+class PartitionKeyError(UserError, ValueError):
     """A key that Dagster would take and then lose."""
 
 

@@ -1,6 +1,6 @@
 """From a corpus's configuration to what can be used of it, and what cannot and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sdg_assets.corpora.base import (
@@ -101,8 +101,9 @@ def _reject_utterance(
     item: SourceUtterance, corpus: CorpusConfig, seen: dict[str, str]
 ) -> Reject | None:
     path = item.audio.path
-    if not is_text(f"{path}{item.speaker}{item.text}"):
-        reason, detail = "not_utf8", "its text, speaker or file name is not UTF-8: convert it"
+    said = {"file name": path, "speaker": item.speaker or "", "text": item.text or ""}
+    if broken := _list_broken(said):
+        reason, detail = "not_utf8", f"its {broken} is not UTF-8: convert it"
     elif item.utterance_id in seen:
         first = seen[item.utterance_id]
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
@@ -120,8 +121,8 @@ def _reject_utterance(
 def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Reject | None:
     texts = {"context": item.context, "question": item.question, "answer": item.answer}
     empty = [name for name, text in texts.items() if not text.strip()]
-    if not is_text("".join(texts.values())):
-        reason, detail = "not_utf8", "its context, question or answer is not UTF-8: convert it"
+    if broken := _list_broken(texts):
+        reason, detail = "not_utf8", f"its {broken} is not UTF-8: convert it"
     elif item.qa_id in seen:
         first = seen[item.qa_id]
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
@@ -132,6 +133,11 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
     else:
         return None
     return _printable(Reject(item.qa_id, reason, detail, item.source_path))
+
+
+def _list_broken(texts: Mapping[str, str]) -> str:
+    """The names of those texts that were not UTF-8."""
+    return " and ".join(name for name, text in texts.items() if not is_text(text))
 
 
 _NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test; change `split.by`"

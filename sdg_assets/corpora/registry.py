@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -31,26 +32,42 @@ class CorpusRegistry:
         if not path.is_file():
             known = ", ".join(self.names()) or "none yet"
             raise UnknownCorpusError(
-                f"no corpus {name!r} is registered (registered: {known}); "
+                f"no corpus {name!r} is registered in {self.folder} (registered: {known}); "
                 "write its YAML file and run `sdg corpora register FILE`"
             )
         return load_corpus(path)
+
+    def find(self, name: str) -> CorpusConfig | None:
+        """The corpus of that name, where one is registered.
+
+        Raises:
+            CorpusError: its file is wrong.
+        """
+        return self.get(name) if name in self.names() else None
 
     def all(self) -> dict[str, CorpusConfig]:
         return {name: self.get(name) for name in self.names()}
 
     def register(self, config: CorpusConfig) -> Path:
-        """Write ``config``, replacing an older one of that name; returns its file."""
+        """Write ``config``, replacing an older one of that name; returns its file.
+
+        Paths inside the home folder are written as seen from the file: the home may be moved.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{config.name}.yaml"
         draft = path.with_suffix(".tmp")
+        values = config.model_dump(mode="json", exclude_none=True)
+        if config.reader is not None:
+            values["reader"]["path"] = self._make_relative(values["reader"]["path"])
         draft.write_text(
-            yaml.safe_dump(
-                config.model_dump(mode="json", exclude_none=True),
-                sort_keys=False,
-                allow_unicode=True,
-            ),
-            encoding="utf-8",
+            yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8"
         )
         os.replace(draft, path)
         return path
+
+    def _make_relative(self, path: Any) -> Any:
+        """A path, or one for each split."""
+        if isinstance(path, dict):
+            return {split: self._make_relative(each) for split, each in path.items()}
+        home = self.folder.absolute().parent
+        return os.path.relpath(path, self.folder) if path.startswith(f"{home}/") else path

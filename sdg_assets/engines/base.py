@@ -15,11 +15,13 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sdg_assets.errors import UserError
+
 Audio = NDArray[np.float32]  # (samples,) mono, -1..1
 ASR_RATE = 16_000  # Hz, of every ASR input
 
 
-class EngineError(RuntimeError):
+class EngineError(UserError):
     """The engine cannot work at all: says what was wrong, where, and what to do next."""
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from jinja2 import Environment, StrictUndefined, Template, UndefinedError
 
 from sdg_assets.engines.base import Message
+from sdg_assets.errors import UserError
 from sdg_assets.quality.languages import language_name
 
 Role = Literal["system", "user"]
@@ -27,7 +28,7 @@ _ENVIRONMENT = Environment(
 )
 
 
-class PromptError(ValueError):
+class PromptError(UserError):
     """There is no such prompt, or a variable of it is missing: says what there is."""
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
+from sdg_assets.errors import UserError
 from sdg_assets.progress import Progress
 from sdg_assets.stages.run import MissingInputError, StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
@@ -65,7 +66,7 @@ def rouge_l_scores(run: StageRun, config: RougeLScoresConfig) -> StageResult:
     )
 
 
-class NothingToScoreError(RuntimeError):
+class NothingToScoreError(UserError):
     """No evaluation set has a test example."""
 
 

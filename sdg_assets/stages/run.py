@@ -13,11 +13,12 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.errors import UserError
 from sdg_assets.progress import Report
 from sdg_assets.settings import Profile
 from sdg_assets.stages.usage import EngineUse
@@ -29,7 +30,7 @@ CODE_VERSION = version("sdg")
 DEFAULT = "default"  # in the launchpad: what the settings or the profile say
 
 
-class MissingInputError(RuntimeError):
+class MissingInputError(UserError):
     """What a stage reads has not been materialised for this partition."""
 
 
@@ -38,6 +39,8 @@ class StageConfig(dg.Config):
 
     Dagster scaffolds no field whose default is None, so "as it is" is written 0, [] or `default`.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     profile: str = Field(
         default=DEFAULT,

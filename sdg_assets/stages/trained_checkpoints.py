@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import Field, ValidationError
 
+from sdg_assets.errors import UserError
+from sdg_assets.explaining import explain
+from sdg_assets.settings import SettingsError
 from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import CODE_VERSION, StageConfig, StageResult, StageRun, content_hash
 from sdg_assets.stages.stage import ALL_KINDS, stage
@@ -70,14 +73,14 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     return StageResult([row], rows_in=examples.num_rows, metadata=_describe(row, metrics))
 
 
-class NothingToTrainOnError(RuntimeError):
+class NothingToTrainOnError(UserError):
     """The training split is empty."""
 
 
 def merge_recipe(base: Recipe, changes: dict[str, Any]) -> Recipe:
     """
     Raises:
-        ValueError: a field of ``changes`` is unknown or wrong; says which.
+        SettingsError: a field of ``changes`` is unknown or wrong; says which.
     """
     values = base.model_dump()
     for name, value in changes.items():
@@ -88,10 +91,7 @@ def merge_recipe(base: Recipe, changes: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)
-        )
-        raise ValueError(f"the recipe is wrong: {problems}") from error
+        raise SettingsError(f"the recipe is wrong: {'; '.join(explain(error, Recipe))}") from error
 
 
 def identify(examples: pa.Table, recipe: Recipe) -> str:

@@ -22,12 +22,14 @@ from urllib.parse import urlsplit
 import fsspec
 from fsspec.utils import merge_offset_ranges
 
+from sdg_assets.errors import UserError
+
 MAX_SHARD_BYTES = 512 * 2**20
 _MERGE_GAP = 64 * 2**10  # bytes: reading over this gap costs less than a second request
 _MERGE_BLOCK = 32 * 2**20
 
 
-class BlobError(RuntimeError):
+class BlobError(UserError):
     """The object store refused: says what was wrong, where, and what to do next."""
 
 
@@ -55,9 +57,17 @@ class BlobStore:
     """
 
     def __init__(self, url: str) -> None:
+        """
+        Raises:
+            BlobError: no such kind of store is known or installed.
+        """
         self.url = url
         self._protocol = urlsplit(url).scheme or "file"
-        self._root = fsspec.get_filesystem_class(self._protocol)._strip_protocol(url).rstrip("/")
+        try:
+            system = fsspec.get_filesystem_class(self._protocol)
+        except (ValueError, ImportError) as error:
+            raise BlobError(f"The blob store {url} cannot be used: {error}") from error
+        self._root = system._strip_protocol(url).rstrip("/")
 
     @property
     def _fs(self) -> Any:

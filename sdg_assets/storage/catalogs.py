@@ -5,9 +5,11 @@ two on PostgreSQL with a conflict, and either would have to do its work again. S
 one lock per lake for the length of its transaction. Readers never take it.
 """
 
+import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +44,14 @@ class Catalog(Protocol):
         """Make ready what the lock needs, before anything is attached."""
         ...
 
+    def moved_with(self, data_path: str) -> bool:
+        """Whether the lake's files are where they were, as seen from the catalog.
+
+        Then the path that the catalog holds may be out of date, since both were moved or copied
+        together, and ``data_path`` is right.
+        """
+        ...
+
     def lock(self, connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
         """Be the lake's only writer, among all threads, processes and machines."""
         ...
@@ -61,6 +71,23 @@ class SQLiteCatalog:
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def moved_with(self, data_path: str) -> bool:
+        below = os.path.relpath(data_path, self.path.parent)
+        if not os.path.isabs(data_path) or below.startswith(os.pardir):
+            return False
+        recorded = self._read_data_path()
+        return recorded is not None and recorded.rstrip("/").endswith(f"/{below}")
+
+    def _read_data_path(self) -> str | None:
+        """The absolute path that DuckLake wrote down when the lake was made."""
+        if not self.path.exists():
+            return None
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self.path)) as catalog:
+            query = "SELECT value FROM ducklake_metadata WHERE key = 'data_path'"
+            found: tuple[str] | None = catalog.execute(query).fetchone()
+            return found and found[0]
+        return None
 
     @contextmanager
     def lock(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
@@ -85,6 +112,9 @@ class PostgresCatalog:
         connection.execute(
             f"ATTACH IF NOT EXISTS {quote_text(self.dsn)} AS writers (TYPE postgres, READ_ONLY)"
         )
+
+    def moved_with(self, data_path: str) -> bool:
+        return False
 
     @contextmanager
     def lock(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:

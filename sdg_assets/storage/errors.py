@@ -1,5 +1,7 @@
 """What the lake raises."""
 
+from sdg_assets.errors import UserError
 
-class LakeError(RuntimeError):
+
+class LakeError(UserError):
     """The lake refused: says what was wrong, where, and what to do next. Nothing was changed."""

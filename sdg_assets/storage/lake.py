@@ -10,7 +10,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -23,6 +23,7 @@ import pyarrow as pa
 from sdg_assets.storage.catalogs import begin, hide_password, parse_catalog, quote_text
 from sdg_assets.storage.errors import LakeError as LakeError
 from sdg_assets.storage.migrations import list_migrations, list_sql_types, migrate
+from sdg_assets.storage.statements import check_query
 from sdg_assets.storage.tables import TABLES
 from sdg_assets.storage.validation import check_agreement, check_columns, check_rows, find_schema
 
@@ -71,12 +72,17 @@ class Replacement:
 class Lake:
     """The tables of one lake. Threads may share it; a forked process opens its own connection."""
 
-    def __init__(self, config: LakeConfig) -> None:
+    def __init__(self, config: LakeConfig, *, read_only: bool = False) -> None:
         """
+        Args:
+            read_only: attach it so that DuckLake itself refuses to write, for queries that a
+                person typed.
+
         Raises:
             LakeError: the catalog is of no known kind.
         """
         self.config = config
+        self.read_only = read_only
         self._catalog = parse_catalog(config.catalog)
         # By process id: what was inherited through a fork must be neither used nor closed, so it
         # stays here under its owner's id.
@@ -159,9 +165,10 @@ class Lake:
         >>> lake.query("SELECT count(*) AS n FROM raw_audio AT (VERSION => 7)")  # doctest: +SKIP
 
         Raises:
-            LakeError: the statement is wrong or would write, or the lake cannot be read.
+            LakeError: it is wrong, more than one statement or one that would write, or the lake
+                cannot be read.
         """
-        with self._reading(tables or {}) as cursor:
+        with self._reading(sql, tables or {}) as cursor:
             return cursor.execute(sql, params).to_arrow_table()
 
     def stream(
@@ -173,7 +180,7 @@ class Lake:
         batch_rows: int = 1024,
     ) -> Iterator[pa.RecordBatch]:
         """Like :meth:`query`, a batch of rows at a time, for results larger than memory."""
-        with self._reading(tables or {}) as cursor:
+        with self._reading(sql, tables or {}) as cursor:
             yield from cursor.execute(sql, params).to_arrow_reader(batch_rows)
 
     def snapshot(self) -> int:
@@ -214,6 +221,8 @@ class Lake:
 
         ``action`` says in an error message what could not be done.
         """
+        if self.read_only:
+            raise LakeError(f"Could not {action}: this lake was opened read-only.")
         with self._session(action) as session, self._catalog.lock(session):
             try:
                 with begin(session) as cursor:
@@ -224,8 +233,11 @@ class Lake:
                 raise
 
     @contextmanager
-    def _reading(self, tables: Mapping[str, pa.Table]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _reading(
+        self, sql: str, tables: Mapping[str, pa.Table]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._session("query") as session, begin(session, "READ ONLY") as cursor:
+            check_query(sql)
             cursor.execute("USE lake")
             for name, table in tables.items():
                 cursor.register(name, table)
@@ -270,6 +282,12 @@ class Lake:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         if remote:
             connection.execute(_build_s3_secret())
+        if self.read_only:
+            # A writer makes it first, or brings it up to date.
+            with closing(Lake(self.config)) as writer:
+                writer.snapshot()
+            connection.execute(self._build_attach(create=False))
+            return connection
         self._catalog.prepare(connection)
         self._attach(connection)
         if list_migrations(connection):
@@ -286,8 +304,11 @@ class Lake:
                 connection.execute(self._build_attach(create=True))
 
     def _build_attach(self, *, create: bool) -> str:
+        data_path = _resolve_data_path(self.config.data_url)
         options = (
-            f"DATA_PATH {quote_text(_resolve_data_path(self.config.data_url))}",
+            *(["READ_ONLY"] if self.read_only else []),
+            f"DATA_PATH {quote_text(data_path)}",
+            f"OVERRIDE_DATA_PATH {self._catalog.moved_with(data_path)}",
             f"CREATE_IF_NOT_EXISTS {create}",
             # Rows always go to Parquet, however few: the catalog stays small.
             "DATA_INLINING_ROW_LIMIT 0",

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sdg_assets.errors import UserError
 from sdg_assets.progress import Progress, Report, counting
 from sdg_assets.storage.lake import Lake, Where, build_condition
 from sdg_assets.storage.tables import TABLES
@@ -24,7 +25,7 @@ _SUMS = ("input_tokens", "output_tokens", "audio_seconds", "cost")
 _COMPACT_EVERY = 256  # chunks, each of which leaves a small file
 
 
-class LedgerError(RuntimeError):
+class LedgerError(UserError):
     """A call or its outcome cannot be recorded: says which, and why."""
 
 

@@ -7,10 +7,16 @@ import json
 import pytest
 
 from sdg_assets.commands import tables
-from sdg_assets.commands.tables import format_cell, print_rows, write_csv, write_json
+from sdg_assets.commands.tables import (
+    format_cell,
+    name_columns,
+    print_rows,
+    write_csv,
+    write_json,
+)
 
 ROWS = [
-    {"id": "डे/1", "text": 'a "quoted", [bold] line', "score": 0.5},
+    {"id": "डे/1", "text": 'a "quoted", [bold] :x: \\[red]', "score": 0.5},
     {"id": "二", "text": None, "score": 1},
 ]
 
@@ -40,10 +46,30 @@ def test_rows_too_wide_for_a_table_are_printed_one_below_another(
     print_rows(ROWS)
     printed = capsys.readouterr().out
     assert ("row 1 of 2" in printed) != is_table
-    assert "[bold]" in printed.replace("\n", "")
+    assert not is_table or "[bold] :x: \\[red]" in printed
+
+
+def test_data_is_neither_markup_nor_emoji(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "[bold]a[/bold] :smile: \\[red] [/]"
+    monkeypatch.setattr(tables.console, "_width", 100)
+    print_rows([{said: said}], said)
+    tables.say("  ", (said, "bold"))
+    monkeypatch.setattr(tables.console, "_width", 5)
+    print_rows([{said: said}])
+    assert capsys.readouterr().out.count(said) == 6
+
+
+def test_columns_of_one_name_are_told_apart() -> None:
+    assert name_columns(["a", "b", "a", "a_1", "a"]) == ["a", "b", "a_1", "a_1_1", "a_2"]
 
 
 def test_cells() -> None:
     assert format_cell(None) == ""
     assert format_cell(1 / 3) == "0.333"
+    assert [format_cell(value) for value in (11.0, 82.1, 0.0, -2.50, 1e7, 0.00012345)] == [
+        "11", "82.1", "0", "-2.5", "10000000", "0.000123",
+    ]  # fmt: skip
+    assert format_cell("a [b] c") == "a [b] c"
     assert format_cell({"wörter": [1]}) == '{"wörter": [1]}'

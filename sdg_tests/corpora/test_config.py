@@ -8,7 +8,7 @@ import yaml
 
 from sdg_assets.corpora import open_reader
 from sdg_assets.corpora.base import CorpusError
-from sdg_assets.corpora.config import CorpusConfig, load_corpus
+from sdg_assets.corpora.config import CorpusConfig, load_corpora, load_corpus
 from sdg_assets.corpora.registry import CorpusRegistry
 
 GOOD: dict[str, Any] = {
@@ -136,6 +136,41 @@ def test_errors_name_the_field_and_what_to_write(
 )
 def test_errors_of_mixtures(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
     assert expected in error_of(tmp_path, MIXTURE | change)
+
+
+@pytest.mark.parametrize(
+    "change", [{"kind": "speech"}, {"name": "My Corpus"}, {"languages": ["english"]}]
+)
+def test_nothing_but_the_mistake_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert len(error_of(tmp_path, GOOD | change).splitlines()) == 2
+
+
+def test_a_file_may_hold_several_corpora(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{yaml.safe_dump(GOOD)}---\n{yaml.safe_dump(MIXTURE)}---\n")
+    assert [config.name for config in load_corpora(path)] == ["podcasts", "all"]
+    with pytest.raises(CorpusError, match="2 corpora where one is expected"):
+        load_corpus(path)
+    write(tmp_path, f"{yaml.safe_dump(GOOD)}---\n{yaml.safe_dump(GOOD)}")
+    with pytest.raises(CorpusError, match="podcasts twice"):
+        load_corpora(path)
+    write(tmp_path, f"{yaml.safe_dump(GOOD)}---\n{yaml.safe_dump(MIXTURE | {'members': []})}")
+    with pytest.raises(CorpusError, match=r"corpus \(all\):\n.*needs `members`"):
+        load_corpora(path)
+
+
+def test_a_registered_path_inside_the_home_moves_with_it(tmp_path: Path) -> None:
+    reader = {"layout": "squad", "path": {"train": "a.json", "test": "/data/{language}.json"}}
+    registry = CorpusRegistry(tmp_path / "home" / "corpora")
+    (tmp_path / "home").mkdir()
+    path = write(tmp_path / "home", GOOD | {"kind": "text_qa", "reader": reader})
+    registry.register(load_corpus(path))
+    (tmp_path / "home").rename(tmp_path / "moved")
+    config = CorpusRegistry(tmp_path / "moved" / "corpora").get("podcasts")
+    assert config.reader is not None
+    assert config.reader.path == {
+        "train": f"{tmp_path}/moved/a.json",
+        "test": "/data/{language}.json",
+    }
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

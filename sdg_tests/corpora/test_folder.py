@@ -57,6 +57,7 @@ def test_byte_order_marks_and_other_encodings(tmp_path: Path) -> None:
     found = read_folder(tmp_path)
     assert found.texts == {"a": "Grüße"}
     assert found.reasons == {"b": "not_utf8", "c": "not_utf8"}
+    assert all(reject.detail.startswith("its text is not UTF-8") for reject in found.rejects)
     unlabelled = read_folder(tmp_path, "unlabelled_speech")
     assert unlabelled.texts == {"a": "Grüße", "b": None, "c": None}
 
@@ -108,6 +109,16 @@ def test_a_name_that_is_not_utf8_is_a_reject(tmp_path: Path) -> None:
     found = read_folder(tmp_path)
     assert found.ids == ["good"]
     assert list(found.reasons.values()) == ["not_utf8"]
+    assert found.rejects[0].detail.startswith("its file name is not UTF-8")
+
+
+@pytest.mark.timeout(20)
+def test_a_text_that_is_a_pipe_is_a_reject(tmp_path: Path) -> None:
+    make(tmp_path, "a.wav")
+    os.mkfifo(tmp_path / "a.txt")
+    found = read_folder(tmp_path)
+    assert found.ids == []
+    assert "not a file" in found.rejects[0].detail
 
 
 def test_two_files_with_one_id(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The lake on real catalogs: replacing, reading, time travel, migrations, errors."""
 
 import multiprocessing
+import shutil
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -199,8 +200,8 @@ def test_query_knows_bare_names_parameters_and_further_tables(sqlite_lake: Lake)
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("DELETE FROM transcripts", "read-only"),
-        ("DROP TABLE transcripts", "read-only"),
+        ("DELETE FROM transcripts", "only reads"),
+        ("DROP TABLE transcripts", "only reads"),
         ("SELEC 1", "syntax error"),
         ("SELECT nothing FROM transcripts", "nothing"),
         ("SELECT * FROM nowhere", "nowhere"),
@@ -370,3 +371,26 @@ def test_another_data_folder_is_refused(sqlite_lake: Lake, tmp_path: Path) -> No
 def test_an_unknown_kind_of_catalog_is_refused(catalog: str) -> None:
     with pytest.raises(LakeError, match="sqlite:///path"):
         Lake(LakeConfig(catalog, "/tmp"))
+
+
+def test_a_lake_that_was_moved_with_its_data_reads_and_writes_there(tmp_path: Path) -> None:
+    """Also while the original is still there: a copy must not read or change it."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    original = Lake(sqlite_config(old))
+    original.replace(replace_transcripts("c", "en", ["a"]))
+    version = original.snapshot()
+    original.close()
+    shutil.copytree(old, new)
+    copy = Lake(sqlite_config(new))
+    copy.replace(replace_transcripts("c", "en", ["b"]))
+    assert texts(copy) == ["b"]
+    assert copy.read("transcripts", version=version).column("text").to_pylist() == ["a"]
+    assert texts(Lake(sqlite_config(old))) == ["a"]
+    assert Lake(sqlite_config(new), read_only=True).query("FROM transcripts").num_rows == 1
+
+
+def test_a_lake_does_not_lose_its_data_by_another_url(tmp_path: Path) -> None:
+    Lake(sqlite_config(tmp_path)).replace(replace_transcripts("c", "en", ["a"]))
+    elsewhere = LakeConfig(f"sqlite:///{tmp_path}/catalog.sqlite", str(tmp_path / "other"))
+    with pytest.raises(LakeError, match="Set the data URL to the one that the lake was made with"):
+        Lake(elsewhere).read("transcripts")

@@ -8,6 +8,7 @@ import pytest
 
 from sdg_assets.storage.tables import TABLES
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
+from sdg_training.answers import score_answer
 from sdg_training.checkpoint import (
     CheckpointError,
     build_model,
@@ -15,7 +16,7 @@ from sdg_training.checkpoint import (
     save_checkpoint,
     undo_training,
 )
-from sdg_training.evaluate import CONDITIONS, score
+from sdg_training.evaluate import column_of, score, shuffle_recordings
 from sdg_training.examples import ExamplesError, open_examples
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
@@ -64,9 +65,11 @@ def test_the_table_has_the_lake_s_columns(
     assert scores.table["eval_set"].to_pylist() == ["left", "left", "right", "right"]
     assert scores.table["example_id"].to_pylist() == ["same-0", "same-1"] * 2
     for row in scores.table.to_pylist():
-        for suffix in ("", "_audio_removed", "_untrained"):
-            prediction = row[f"prediction{suffix}"]
-            assert row[f"rouge_l{suffix}"] == rouge_l(prediction, row["reference"]).fmeasure
+        for condition in ("trained", "audio_removed", "audio_shuffled", "untrained"):
+            prediction = row[column_of("prediction", condition)]
+            expected_score = rouge_l(prediction, row["reference"]).fmeasure
+            assert row[column_of("rouge_l", condition)] == expected_score
+        assert row["token_f1"] == score_answer(row["prediction"], row["reference"]).token_f1
 
 
 def test_every_condition_is_the_model_s_own_answer(
@@ -124,4 +127,54 @@ def test_an_encoder_that_was_trained_is_undone_too(recipe: Recipe) -> None:
 
 def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path, examples: pa.Table) -> None:
     with pytest.raises(CheckpointError, match=r"no config\.json and no recipe\.json"):
-        score(tmp_path, examples, str(tmp_path), CONDITIONS)
+        score(tmp_path, examples, str(tmp_path))
+
+
+def test_a_cascade_is_the_llm_as_it_was_reading_what_was_recognised(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    rows = open_examples(examples)
+    texts = {row.recording: f"words {number}" for number, row in enumerate(rows)}
+    scores = score(
+        checkpoint, examples, str(tmp_path), ["cascade"], asr_texts=texts, max_new_tokens=5
+    )
+    assert scores.table["asr_text"].to_pylist() == [f"words {number}" for number in range(4)]
+    model, processor = build_model(recipe)  # its LoRA adds nothing yet
+    for row, example in zip(scores.table.to_pylist(), rows, strict=True):
+        context = [texts[example.recording]]
+        [answer] = generate_answers(model, processor, [Sample(example)], 5, context)
+        assert row["prediction_cascade"] == answer
+        assert row["prediction"] is None
+
+
+def test_a_cascade_without_a_recognizer_is_an_error(checkpoint: Path, examples: pa.Table) -> None:
+    with pytest.raises(ValueError, match="needs asr_texts"):
+        score(checkpoint, examples, "", ["cascade"])
+
+
+def test_everyone_hears_another_recording_of_their_language(tmp_path: Path) -> None:
+    rows = [
+        {"source_language": ("de", "hi", "zh")[n % 5 // 2], "recording": n % 15} for n in range(30)
+    ]
+    audio = [encode_flac(noise(0.5, seed)) for seed in range(15)]
+    rows_of = list(open_examples(write_examples(tmp_path, audio, rows)))
+    heard = shuffle_recordings(rows_of, seed=0)
+    for row, other in enumerate(heard):
+        assert rows_of[row].recording != rows_of[other].recording
+        assert rows_of[row].source_language == rows_of[other].source_language
+    assert heard.tolist() == shuffle_recordings(rows_of, seed=0).tolist()
+    alone = shuffle_recordings(rows_of[:1], seed=0)
+    assert alone.tolist() == [0]  # there is no other
+
+
+def test_beams_are_at_least_as_likely(tmp_path: Path, checkpoint: Path, examples: pa.Table) -> None:
+    tables = [
+        score(checkpoint, examples, str(tmp_path), ["trained"], max_new_tokens=5, num_beams=beams)
+        for beams in (1, 3)
+    ]
+    greedy, beams = (scores.table["prediction"].to_pylist() for scores in tables)
+    assert greedy != beams
+    model, processor = load_checkpoint(checkpoint)
+    samples = Recordings(open_examples(examples), str(tmp_path)).__getitems__(range(4))
+    together = generate_answers(model, processor, samples, 5, num_beams=3)
+    assert together == beams

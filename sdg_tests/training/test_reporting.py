@@ -11,7 +11,7 @@ from sdg_training.reporting import PipesReporter, PrintReporter, Progress, open_
 
 def test_a_line_has_rate_and_eta() -> None:
     progress = Progress("training", 50, 200, "updates", 10.0, {"loss": 1.23456})
-    assert str(progress) == "training: 50/200 updates  5/s  ETA 30 s  loss 1.235"
+    assert str(progress) == "training: 50/200 updates, 5.0/s, 30 s left (loss 1.235)"
     assert progress.to_dict()["eta"] == 30.0
 
 
@@ -21,7 +21,7 @@ def test_the_first_and_the_last_step_are_always_shown(capsys: pytest.CaptureFixt
         for done in range(1, 11):
             reporter.progress(Progress(stage, done, 10, "steps", 1.0))
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(" steps")[0] for line in lines] == [
+    assert [line.split(" steps")[0].strip() for line in lines] == [
         "encoding: 1/10",
         "encoding: 10/10",
         "training: 1/10",
@@ -55,9 +55,26 @@ def test_within_dagster_messages_are_sent(tmp_path: Path, monkeypatch: pytest.Mo
         assert isinstance(reporter, PipesReporter)
         reporter.progress(Progress("training", 1, 2, "updates", 1.0, {"loss": 2.0}))
         reporter.finish({"checkpoint": "folder"})
+        reporter.fail("no more space")
     sent = [json.loads(line) for line in messages.read_text().splitlines()]
     payloads = [m["params"]["payload"] for m in sent if m["method"] == "report_custom_message"]
     assert payloads[0]["progress"]["loss"] == 2.0
-    assert payloads[1] == {"result": {"checkpoint": "folder"}}
+    assert payloads[1:] == [{"result": {"checkpoint": "folder"}}, {"error": "no more space"}]
     logs = [m["params"]["message"] for m in sent if m["method"] == "log"]
-    assert logs == ["training: 1/2 updates  1/s  ETA 1 s  loss 2"]
+    assert logs == ["training: 1/2 updates, 1.0/s, 1 s left (loss 2)"]
+
+
+def test_on_a_terminal_progress_is_one_line_that_is_rewritten(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    reporter = PrintReporter(interval=0)
+    reporter.progress(Progress("training", 1, 2, "updates", 1.0, {"loss": 2.0}))
+    reporter.log("going on")
+    reporter.progress(Progress("training", 2, 2, "updates", 1.0))
+    first, remark, last = capsys.readouterr().err.split("\r\x1b[K    ")[1:]
+    assert first.endswith("\r")
+    assert len(first) == 30 - 4  # a line that wraps could not be rewritten
+    assert remark == "going on\n"
+    assert last.endswith("\n")

@@ -13,12 +13,13 @@ import pytest
 import torch
 import yaml
 from pydantic import ValidationError
+from tensorboardX.proto.event_pb2 import Event
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
 from sdg_training.checkpoint import build_model, load_checkpoint, load_recipe
 from sdg_training.evaluate import score
 from sdg_training.examples import ExamplesError
-from sdg_training.recipe import Recipe, TrainConfig
+from sdg_training.recipe import EarlyStopping, LoRARecipe, Recipe, TaskWeights, TrainConfig
 from sdg_training.train import (
     TrainingError,
     TrainResult,
@@ -285,3 +286,108 @@ def test_a_wrong_configuration_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"examples": "a", "blobs": "b", "out": "c"}))
     with pytest.raises(TrainingError, match=r"config\.json is no training configuration(.|\n)*out"):
         load_config(tmp_path / "config.json")
+
+
+def test_training_stops_when_validation_no_longer_improves(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    """After the best measurement two more; the weights kept are those of the best."""
+    pq.write_table(examples, tmp_path / "examples.parquet")
+    pq.write_table(examples, tmp_path / "validation.parquet")
+    stopping = EarlyStopping(every=10, patience=2, limit=6)
+    config = TrainConfig(
+        examples=str(tmp_path / "examples.parquet"),
+        validation=str(tmp_path / "validation.parquet"),
+        blobs=str(tmp_path),
+        output=tmp_path / "out",
+        recipe=recipe.model_copy(
+            update={"epochs": 400, "batch_size": 8, "early_stopping": stopping}
+        ),
+    )
+    metrics = train(config).metrics
+    updates, scores = zip(*metrics["validation"], strict=True)
+    assert list(updates) == list(range(10, metrics["updates"] + 1, 10))
+    assert metrics["updates"] < 400
+    assert max(scores) == 1.0
+    assert scores.index(max(scores)) == len(scores) - 3
+    assert score(tmp_path / "out", examples, str(tmp_path), ["trained"]).mean() >= 6 / 8
+
+
+def test_early_stopping_without_validation_is_an_error(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    with pytest.raises(TrainingError, match="needs validation examples"):
+        run(tmp_path, examples, recipe, early_stopping=EarlyStopping())
+
+
+def test_tasks_are_mixed(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:
+    """It learns to say the recording's words, and to answer about their text, as well."""
+    rows = [row | {"context": f"it is {row['answer']}"} for row in examples.to_pylist()]
+    table = pa.Table.from_pylist(rows)
+    tasks = TaskWeights(qa=1, asr=1, text=0.5)
+    how = {"epochs": 100, "batch_size": 8, "tasks": tasks}
+    result = run(tmp_path, table, recipe, **how)
+    assert result.metrics["items"] == {"qa": 8, "asr": 8, "text": 4}
+    assert score(result.checkpoint, table, str(tmp_path), ["trained"]).mean() == 1.0
+    asked = [row | {"question": recipe.asr_question, "answer": row["context"]} for row in rows]
+    transcribed = score(result.checkpoint, pa.Table.from_pylist(asked), str(tmp_path), ["trained"])
+    assert transcribed.mean() == 1.0
+
+
+def test_text_alone_trains_nothing_where_there_is_no_lora(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    frozen = recipe.model_copy(update={"lora": LoRARecipe(rank=0), "weight_decay": 0.0})
+    before = build_model(frozen)[0].state_dict()
+    result = run(tmp_path, examples, frozen, tasks=TaskWeights(qa=0, text=1))
+    after = load_checkpoint(result.checkpoint)[0].state_dict()
+    assert all(before[name].equal(after[name]) for name in before)
+
+
+def test_activations_computed_twice_change_nothing(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    how = {"freeze_encoder": False, "max_steps": 4}
+    kept = run(tmp_path, examples, recipe, "kept", **how).metrics["loss"]
+    twice = run(tmp_path, examples, recipe, "twice", gradient_checkpointing=True, **how)
+    assert twice.metrics["loss"] == pytest.approx(kept, rel=1e-4)
+
+
+def test_curves_are_there_for_tensorboard(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    result = run(tmp_path, examples, recipe, max_steps=4)
+    [events] = (tmp_path / "out" / "tensorboard").glob("events*")
+    points = {
+        (value.tag, event.step): value.simple_value
+        for event in read_events(events)
+        for value in event.summary.value
+        if value.HasField("simple_value")
+    }
+    for update, loss in enumerate(result.metrics["loss"], start=1):
+        assert points["train/loss", update] == pytest.approx(loss, rel=1e-5)
+    names = {name for name, _ in points}
+    assert {"train/learning_rate", "train/examples_per_second", "train/tokens_per_second"} <= names
+
+
+def read_events(path: Path) -> list[Event]:
+    """TFRecord: eight bytes of length, four of checksum, the event, four of checksum."""
+    content, place, events = path.read_bytes(), 0, []
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 8], "little")
+        events.append(Event.FromString(content[place + 12 : place + 12 + length]))
+        place += length + 16
+    return events
+
+
+def test_a_task_that_no_example_serves_is_an_error(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    rows = [row | {"context": None} for row in examples.to_pylist()]
+    with pytest.raises(ExamplesError, match=r"no example .* the tasks asr"):
+        run(
+            tmp_path,
+            pa.Table.from_pylist(rows, examples.schema),
+            recipe,
+            tasks=TaskWeights(qa=0, asr=1),
+        )

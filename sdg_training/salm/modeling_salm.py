@@ -10,6 +10,8 @@ width, L prompt (and answer) tokens, V vocabulary.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,30 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if self.fusion is not None:
             self.fusion.to(self.device, self.dtype)
 
+    @contextmanager
+    def without_lora(self) -> Iterator[None]:
+        """The LLM as it was pretrained, for as long as the context lasts."""
+        layers = [module for module in self.llm.modules() if isinstance(module, LoraLayer)]
+        for layer in layers:
+            layer.enable_adapters(False)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.enable_adapters(True)
+            self._freeze()  # switching LoRA on makes more of it trainable than it was
+
+    def merge_lora(self) -> None:
+        """Adds LoRA's part to the LLM's own weights, in place: the same answers, and no peft."""
+        for name, module in list(self.llm.named_modules()):
+            if isinstance(module, LoraLayer):
+                module.merge()
+                parent, _, child = name.rpartition(".")
+                setattr(self.llm.get_submodule(parent), child, module.get_base_layer())
+        self.config.lora_rank = 0
+        self.config.self_contained = True  # the LLM's weights are its own now
+        self._freeze()
+
     def train(self, mode: bool = True) -> "SALMForConditionalGeneration":
         """As in torch; a frozen encoder stays without dropout and keeps its statistics."""
         super().train(mode)
@@ -228,6 +254,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         labels: Tensor | None = None,
         logits_to_keep: int = 0,
         use_cache: bool | None = None,
+        unheard: bool = False,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """The LLM over text and audio.
@@ -243,6 +270,8 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             cache: keys and values of earlier tokens, and (SALM-XATT) of the speech.
             labels: (B, L), -100 wherever no loss is due.
             logits_to_keep: compute logits (and loss) for the last tokens only; 0: for all.
+            unheard: the recordings are computed but have no effect. Processes that share a model
+                (FSDP) must all run its every part, those with text alone too.
             kwargs: for the LLM; ``num_items_in_batch`` for the loss.
         """
         num_items = kwargs.pop("num_items_in_batch", None)
@@ -253,9 +282,12 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if inputs_embeds is None:
             if input_features is not None and input_features_mask is not None:
                 encoder_states, encoder_mask = self.encode(input_features, input_features_mask)
-            inputs_embeds = self._fuse(
-                input_ids, attention_mask, encoder_states, encoder_mask, cache
-            )
+            if unheard:
+                inputs_embeds = self._fuse_nothing(input_ids, encoder_states, encoder_mask)
+            else:
+                inputs_embeds = self._fuse(
+                    input_ids, attention_mask, encoder_states, encoder_mask, cache
+                )
         if position_ids is None and attention_mask is not None and attention_mask.ndim == 2:
             position_ids = _count_positions(attention_mask)[:, -inputs_embeds.shape[1] :]
         output = self.llm(
@@ -295,6 +327,24 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if audio is None and (encoder_mask is None or not self.fusion.has_heard(cache)):
             return text  # a prompt without audio: the LLM reads it as it always did
         return self.fusion(text, attention_mask, audio, self._count_audio(encoder_mask), cache)
+
+    def _fuse_nothing(
+        self,
+        input_ids: Tensor | None,
+        encoder_states: Tensor | None,
+        encoder_mask: Tensor | None,
+    ) -> Tensor:
+        """The text alone, after all parts of the model ran on one recording: (B, L, H)"""
+        assert input_ids is not None
+        assert encoder_states is not None
+        assert encoder_mask is not None
+        text = self.embed_prompt(input_ids, None)
+        audio, _ = self.embed_audio(encoder_states, encoder_mask)  # (1, S, H)
+        nothing = audio.sum()
+        if self.fusion is not None:
+            lengths = self._count_audio(encoder_mask)
+            nothing = nothing + self.fusion(text[:1], None, audio, lengths).sum()
+        return text + 0.0 * nothing
 
     def _count_audio(self, encoder_mask: Tensor | None) -> Tensor:
         """Audio embeddings that a recording's encoder frames make: (B, T) -> (B,)"""

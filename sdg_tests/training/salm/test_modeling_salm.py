@@ -352,3 +352,32 @@ def test_families(family: str, language_model: str, tmp_path: Path) -> None:
     loaded = SALMForConditionalGeneration.from_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "salm"
     assert generate(loaded, inputs).equal(generate(model, inputs))
+
+
+@pytest.mark.parametrize("self_contained", [True, False])
+def test_merged_lora_gives_the_same_logits_without_peft(
+    encoder: Path, llm: Path, tmp_path: Path, self_contained: bool
+) -> None:
+    model, processor = build(encoder, llm, self_contained=self_contained)
+    disturb(model)
+    inputs = prepare(processor, [0, 1])
+    before = compute_logits(model, inputs)
+    model.merge_lora()
+    torch.testing.assert_close(compute_logits(model, inputs), before, atol=1e-4, rtol=1e-3)
+    assert not [name for name, _ in model.named_parameters() if "lora" in name]
+    model.save_pretrained(tmp_path)
+    loaded = SALMForConditionalGeneration.from_pretrained(tmp_path)
+    assert compute_logits(loaded, inputs).equal(compute_logits(model, inputs))
+
+
+def test_lora_can_be_switched_off_for_a_while(encoder: Path, llm: Path) -> None:
+    model, processor = build(encoder, llm)
+    disturb(model)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    inputs = dict(processor(text=processor.build_prompt("who?", ""), return_tensors="pt"))
+    base = AutoModelForCausalLM.from_pretrained(llm)
+    with_lora = compute_logits(model, inputs)
+    with model.without_lora():
+        torch.testing.assert_close(compute_logits(model, inputs), compute_logits(base, inputs))
+    assert compute_logits(model, inputs).equal(with_lora)
+    assert trained == {name for name, weight in model.named_parameters() if weight.requires_grad}
