@@ -1,6 +1,9 @@
 """Automation on a real Dagster instance: what a landing and a materialisation ask for."""
 
 import os
+import resource
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,15 +219,23 @@ def test_a_mixture_is_requested_when_its_member_is_done(
     assert isinstance(mixture_sensor(context), dg.SkipReason)
 
 
-def test_the_code_location_loads_in_a_fresh_interpreter() -> None:
-    import subprocess
-    import sys
-    import time
+def measure_loading(program: str, times: int = 3) -> float:
+    """Seconds of processor time that a fresh interpreter takes, at best: other load counts less."""
+    seconds = []
+    for _ in range(times):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(seconds)
 
-    program = (
+
+def test_the_code_location_loads_in_under_four_seconds() -> None:
+    """Alone on two cores it takes two, most of it Dagster: what is ours is judged beside that."""
+    heavy = ("torch", "transformers", "whisper", "piper")
+    ours = measure_loading(
         "import sys, sdg_assets.definitions;"
-        "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'whisper', 'piper')))"
+        f"sys.exit(any(module in sys.modules for module in {heavy}))"
     )
-    start = time.monotonic()
-    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
-    assert time.monotonic() - start < 30, "loading takes seconds; this bound only catches a hang"
+    bare = measure_loading("import dagster, duckdb, pyarrow, pydantic")
+    assert ours < max(4.0, 2 * bare), f"{ours:.1f} s, Dagster and DuckDB alone {bare:.1f} s"

@@ -98,6 +98,8 @@ def _test_split(run: StageRun, corpus: str, limit: int | None) -> pa.Table:
 def _score(run: StageRun, checkpoint: Row, examples: pa.Table) -> tuple[list[Row], list[Reject]]:
     from sdg_training.evaluate import score
 
+    loading = f"{run.stage} loading checkpoint {checkpoint['checkpoint_id']}"
+    run.report(Progress(loading, 0, 1, 0.0, minor=True))
     with run.workspace.blobs.local_folder(checkpoint["uri"]) as folder:
         scores = score(folder, examples, run.workspace.blobs.url, reporter=_StageReporter(run))
     rows = [

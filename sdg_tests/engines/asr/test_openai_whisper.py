@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from sdg_assets.engines.asr.openai_whisper import OpenAIWhisper, OpenAIWhisperConfig
 from sdg_assets.engines.base import ASRRequest, ASRResult, Audio, EngineError, Failure
+from sdg_assets.progress import counting
 
 FIGURES = ("start", "end", "avg_logprob", "no_speech_prob", "compression_ratio", "temperature")
 TRUSTING = {"logprob_threshold": None, "compression_ratio_threshold": None}
@@ -72,9 +73,12 @@ def test_a_batch_gives_what_transcribe_gives_for_each(checkpoint, beam_size):
     durations = [3.0, 0.7, 30.0, 12.5]
     audios = [make_noise(seconds, seed) for seed, seconds in enumerate(durations)]
     options = {**TRUSTING, "beam_size": beam_size}
-    results = start(checkpoint, batch_size=3, **options).transcribe(
-        [ASRRequest(audio, "de") for audio in audios]
-    )
+    counts: list[int] = []
+    with counting(counts.append):
+        results = start(checkpoint, batch_size=3, **options).transcribe(
+            [ASRRequest(audio, "de") for audio in audios]
+        )
+    assert counts == [1, 1, 1, 1]
     expected = [transcribe_alone(checkpoint, audio, language="de", **options) for audio in audios]
     assert len({result["text"] for result in expected}) > 1
     for result, wanted in zip(results, expected, strict=True):

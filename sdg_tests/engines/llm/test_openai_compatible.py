@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from sdg_assets.engines.base import EngineError, LLMRequest, LLMResult, Message
 from sdg_assets.engines.llm.openai_compatible import OpenAICompatible, OpenAICompatibleConfig
+from sdg_assets.progress import counting
 
 SECRET = "sk-secret-of-this-test"
 
@@ -245,6 +246,18 @@ def test_usage_cost_and_finish_reason(server):
     assert unmetered.usage.input_tokens is None
     assert 0 < whole.usage.seconds == cut.usage.seconds
     assert start(server).generate([ask("hi")])[0].usage.cost is None
+
+
+def test_answers_are_counted_as_they_come(server):
+    counts: list[int] = []
+
+    async def call_from_a_coroutine() -> None:
+        start(server).generate([ask("three"), ask("four")])
+
+    with counting(counts.append):
+        start(server).generate([ask("one"), ask("two")])
+        asyncio.run(call_from_a_coroutine())
+    assert counts == [1, 1, 1, 1]
 
 
 def test_within_a_running_event_loop(server):

@@ -18,6 +18,7 @@ from sdg_assets.engines.llm.transformers_lm import (
     merge_system,
 )
 from sdg_assets.engines.seeds import combine_seeds
+from sdg_assets.progress import counting
 
 CONTEXT = 256
 CHATML = (
@@ -262,6 +263,16 @@ def test_chat_template_arguments(tmp_path):
     counts = [e.generate([ask("Hi")])[0].usage.input_tokens for e in (thinking, without)]
     assert counts[0] < counts[1]
     assert thinking.fingerprint.digest != without.fingerprint.digest
+
+
+def test_answers_are_counted_as_they_end(tmp_path):
+    """Those that end at a stop token, in the middle of their batch."""
+    engine = start(save_model(tmp_path / "model"), batch_size=4, max_new_tokens=60)
+    counts: list[int] = []
+    with counting(counts.append):
+        results = engine.generate([ask(text) for text in TEXTS[:4]])
+    assert sum(counts) == sum(result.finish_reason == "stop" for result in results)
+    assert len(counts) == max(result.usage.output_tokens for result in results)
 
 
 def test_usage_shares_the_wall_time(qwen):
