@@ -1,0 +1,68 @@
+"""A checkpoint through Dagster: what lies beside its weights, and a training that was killed."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from sdg_assets.commands.run import run_stages, stages_upto
+from sdg_assets.corpora.keys import Partition
+from sdg_assets.workspace import open_workspace
+from sdg_tests.factory import register
+from sdg_tests.processes import run_sdg, start_sdg
+
+QUIZ = Partition("quiz", "en")
+TRAIN = (
+    "run", "quiz/en", "--only", "trained_checkpoints",
+    "--set", "trained_checkpoints.recipe={epochs: 100, max_steps: 60, save_every: 5}",
+)  # fmt: skip
+
+
+def prepare(home: Path, folder: Path) -> None:
+    records = [
+        {
+            "id": f"p{number}",
+            "split": "validation" if number == 3 else "train",
+            "context": f"Abigail bought {number} red lamps.",
+            "questions": [{"question": "What was bought?", "answer": f"{number} red lamps"}],
+        }
+        for number in range(2, 6)
+    ]
+    lines = (json.dumps(record) for record in records)
+    (folder / "quiz.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    register(
+        folder, name="quiz", kind="text_qa", languages=["en"], split={"by": "given"},
+        reader={"layout": "jsonl_qa", "path": "quiz.jsonl"},
+    )  # fmt: skip
+    assert not run_stages(QUIZ, stages_upto("training_examples")).failed
+
+
+def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(
+    home: Path, tmp_path: Path
+) -> None:
+    prepare(home, tmp_path)
+    process = start_sdg(home, *TRAIN)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "training: " in line and list(home.glob("training/*/checkpoint-*/meter-0.json")):
+                break
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = run_sdg(home, *TRAIN)
+    assert again.returncode == 0, again.stdout
+    assert "going on from " in again.stdout
+    workspace = open_workspace()
+    [row] = workspace.lake.read("trained_checkpoints").to_pylist()
+    with workspace.blobs.local_folder(row["uri"]) as folder:
+        metrics = json.loads((folder / "metrics.json").read_text())
+        lineage = json.loads((folder / "lineage.json").read_text())
+        card = (folder / "README.md").read_text()
+        assert list((folder / "tensorboard").glob("events*"))
+    assert metrics["updates"] == len(metrics["loss"]) == 60
+    assert metrics["examples"] == 3
+    assert lineage["snapshot"] == row["data_snapshot"]
+    assert lineage["composition"]["method"] == {"tts": 3}
+    assert f"`quiz|en`, at version {row['data_snapshot']}" in card
+    assert not any(home.glob("training/*"))  # nothing is left of the way there
