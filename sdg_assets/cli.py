@@ -171,6 +171,29 @@ def trace(
     show_trace(identifier, output)
 
 
+@app.command("ask")
+def ask(
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint's folder, or its id (or how it begins) in the lake.")
+    ],
+    audio: Annotated[
+        Path, typer.Argument(help="A recording in any format.", exists=True, dir_okay=False)
+    ],
+    question: Annotated[str, typer.Argument(help="What to ask about it.")],
+    beams: Annotated[int, typer.Option(min=1, help="Answers weighed against each other.")] = 1,
+    compare: Annotated[
+        bool, typer.Option(help="Also ask with the audio removed: what is only guessed.")
+    ] = False,
+) -> None:
+    """Ask a trained speech LM about a recording: `sdg ask 3f2a talk.wav "Who bought the lamp?"`.
+
+    The ids: `sdg sql "SELECT corpus, language, checkpoint_id FROM trained_checkpoints"`.
+    """
+    from sdg_assets.commands.ask import ask_about
+
+    ask_about(checkpoint, audio, question, beams, compare=compare)
+
+
 @app.command("calls")
 def calls() -> None:
     """What the engines were asked: calls, failures, seconds, tokens and cost by stage."""
