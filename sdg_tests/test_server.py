@@ -19,6 +19,7 @@ import yaml
 
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.languages import follow, launch_backfill
+from sdg_assets.commands.run import stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.workspace import Workspace, open_workspace
 from sdg_tests.factory import register, register_folder, write_speech
@@ -163,13 +164,14 @@ def test_landed_files_flow_and_languages_are_added(
         assert examples(workspace, "talks", "de") > 0
         assert examples(workspace, "talks", "en") == 0
 
-        # As the web UI backfills a job: every corpus, whether it speaks the language or not.
+        # As the job's page in the web UI does: every corpus, whether it speaks the language or not.
         repository = {"repositoryName": "__repository__", "repositoryLocationName": "sdg"}
         selector = {
             "partitionSetName": "examples_partition_set", "repositorySelector": repository,
         }  # fmt: skip
         names = [f"{corpus}|de" for corpus in ("dropped", "mix", "qa")]
-        params = {"selector": selector, "partitionNames": names}
+        selection = [{"path": [stage]} for stage in stages_upto("training_examples")]
+        params = {"selector": selector, "assetSelection": selection, "partitionNames": names}
         launched = server.ask(BACKFILL_JOB, {"params": params})["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         failing = launch_backfill(instance, ["transcripts"], [Partition("talks", "en")])

@@ -88,9 +88,11 @@ def check_data(
     except CorpusError as error:
         raise CorpusError(f"{config.name} has no data in {language!r}: {error}") from error
     if not found:
+        where = config.reader.model_dump(exclude_defaults=True) if config.reader else {}
         raise CorpusError(
-            f"{config.name} has no data in {language!r}: none of the first {CHECKED_ITEMS} items "
-            "that its reader gives can be used; `sdg corpora check FILE` says why"
+            f"{config.name} has no data in {language!r}: among its first {CHECKED_ITEMS} items is "
+            f"none that can be used. Put the data where its reader looks ({where}); "
+            "`sdg corpora check FILE` says what it finds"
         )
 
 
@@ -174,15 +176,19 @@ def follow(instance: DagsterInstance, backfill_id: str) -> bool:
     if backfill is None:
         console.print(f"[red]failed[/red] somebody removed backfill {backfill_id}")
         return False
-    for key, run in latest_runs(instance, backfill_id).items():
+    last_runs = latest_runs(instance, backfill_id)
+    for key, run in last_runs.items():
         if not run.is_success:
             failures = read_failures(entry.dagster_event for entry in instance.all_logs(run.run_id))
             for stage, error in (failures or {"run": run.status.value.lower()}).items():
                 console.print(f"[red]failed[/red] {key} {stage}: {escape(error)}", soft_wrap=True)
     if backfill.error is not None:
         console.print(f"[red]failed[/red] {escape(backfill.error.message)}", soft_wrap=True)
+    good = backfill.status == BulkActionStatus.COMPLETED_SUCCESS
+    if not good and last_runs and all(run.is_success for run in last_runs.values()):
+        console.print("[red]failed[/red] no run, but a stage that was asked for does not apply")
     console.print(f"backfill {backfill_id}: {backfill.status.value.lower()}")
-    return backfill.status == BulkActionStatus.COMPLETED_SUCCESS
+    return good
 
 
 def latest_runs(instance: DagsterInstance, backfill_id: str) -> dict[str, dg.DagsterRun]:
