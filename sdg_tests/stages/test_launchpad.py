@@ -5,6 +5,7 @@ import pytest
 from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 from yaml import safe_load
 
+from sdg_assets.checks import checks
 from sdg_assets.definitions import defs
 from sdg_assets.stages import STAGES
 from sdg_assets.stages.model_config import read_changes
@@ -30,6 +31,12 @@ def test_every_field_is_described() -> None:
     for stage in STAGES:
         for name, field in stage.config.model_fields.items():
             assert field.description, f"{stage.name}.{name}"
+
+
+def test_every_check_is_described() -> None:
+    for check in checks:
+        for spec in check.check_specs:
+            assert spec.description, spec.name
 
 
 def test_the_recipe_is_offered_field_by_field() -> None:
