@@ -112,19 +112,12 @@ def run_partition(
     ] = None,
 ) -> None:
     """Materialise partitions through Dagster in this process, with progress; no daemon needed."""
-    from dagster import DagsterInvalidConfigError
-
-    from sdg_assets.commands.config_errors import explain
     from sdg_assets.commands.invocation import saying_how_to_go_on
     from sdg_assets.commands.run import run_partitions
 
-    try:
-        with saying_how_to_go_on():
-            good = run_partitions(partitions, upto, only, profile, settings or [])
-    except DagsterInvalidConfigError as error:
-        raise explain(error) from error
-    if not good:
-        raise typer.Exit(1)
+    with saying_how_to_go_on():
+        if not run_partitions(partitions, upto, only, profile, settings or []):
+            raise typer.Exit(1)
 
 
 @app.command("landing")

@@ -35,7 +35,7 @@ def list_fields(model: type[BaseModel]) -> str:
 
 
 def _convert_field(key: str, info: FieldInfo, unset: str) -> tuple[Any, Any]:
-    kind, optional = split_optional(info.annotation)
+    kind, optional = _split_optional(info.annotation)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         config = make_config(kind, unset)
         told = f"{info.description or kind.__doc__} Fields: {list_fields(kind)}."
@@ -47,7 +47,7 @@ def _convert_field(key: str, info: FieldInfo, unset: str) -> tuple[Any, Any]:
     return _convert_type(key, kind) | None, Field(None, description=told)
 
 
-def split_optional(annotation: Any) -> tuple[Any, bool]:
+def _split_optional(annotation: Any) -> tuple[Any, bool]:
     """The type without None, and whether None was among its options."""
     options = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
     if type(None) not in options:

@@ -1,18 +1,15 @@
 """What the launchpad offers: typed, described, with defaults that Dagster scaffolds."""
 
-from pathlib import Path
-
 import dagster as dg
 import pytest
 from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 from yaml import safe_load
 
+from sdg_assets.checks import checks
 from sdg_assets.definitions import defs
 from sdg_assets.stages import STAGES
 from sdg_assets.stages.model_config import read_changes
 from sdg_assets.stages.trained_checkpoints import RecipeConfig, merge_recipe
-from sdg_tests.factory import register
-from sdg_tests.processes import run_sdg
 from sdg_training.recipe import Recipe
 
 
@@ -34,6 +31,12 @@ def test_every_field_is_described() -> None:
     for stage in STAGES:
         for name, field in stage.config.model_fields.items():
             assert field.description, f"{stage.name}.{name}"
+
+
+def test_every_check_is_described() -> None:
+    for check in checks:
+        for spec in check.check_specs:
+            assert spec.description, spec.name
 
 
 def test_the_recipe_is_offered_field_by_field() -> None:
@@ -63,14 +66,3 @@ def test_dagster_validates_the_recipe() -> None:
     config["recipe"]["adapter"]["type"] = "transformer"
     with pytest.raises(dg.DagsterInvalidConfigError):
         dg.validate_run_config(job, {"ops": ops})
-
-
-def test_an_unknown_field_is_named_with_those_that_there_are(home: Path, tmp_path: Path) -> None:
-    reader = {"layout": "jsonl_qa", "path": "qa.jsonl"}
-    register(tmp_path, name="qa", kind="text_qa", languages=["en"], reader=reader)
-    setting = "trained_checkpoints.recipe={lora: {rnk: 1}}"
-    ended = run_sdg(home, "run", "qa/en", "--only", "trained_checkpoints", "--set", setting)
-    assert ended.returncode == 1
-    assert "trained_checkpoints.recipe.lora has no field 'rnk'" in ended.stdout
-    assert "write one of alpha, dropout, rank, targets" in ended.stdout
-    assert "Traceback" not in ended.stdout
