@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from sdg_assets.automation import admit
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.tables import console, print_rows, say
@@ -167,9 +165,9 @@ def register_landed() -> None:
             add_partitions([folder.partition], instance)
             console.print(f"{folder.partition}: {folder.audio} audio files, {config.kind}")
             if note := describe_texts(folder, config):
-                console.print(f"  [yellow]note[/yellow] {escape(note)}", soft_wrap=True)
+                say("  ", ("note", "yellow"), f" {note}")
     for problem in problems:
-        console.print(f"[yellow]left out[/yellow] {escape(problem)}", soft_wrap=True)
+        say(("left out", "yellow"), f" {problem}")
     if folders:
         console.print("`sdg dev` ingests them, or `sdg run CORPUS/LANGUAGE`.")
     else:

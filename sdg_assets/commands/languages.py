@@ -9,12 +9,11 @@ from dagster import DagsterInstance
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.utils import make_new_backfill_id
-from rich.markup import escape
 
 from sdg_assets.automation import finished_examples
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
-from sdg_assets.commands.tables import console, print_rows
+from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora import open_reader
 from sdg_assets.corpora.base import CorpusError, Reject
 from sdg_assets.corpora.config import CorpusConfig
@@ -174,19 +173,19 @@ def follow(instance: DagsterInstance, backfill_id: str) -> bool:
             said = line
         time.sleep(POLL_SECONDS)
     if backfill is None:
-        console.print(f"[red]failed[/red] somebody removed backfill {backfill_id}")
+        say(("failed", "red"), f" somebody removed backfill {backfill_id}")
         return False
     last_runs = latest_runs(instance, backfill_id)
     for key, run in last_runs.items():
         if not run.is_success:
             failures = read_failures(entry.dagster_event for entry in instance.all_logs(run.run_id))
             for stage, error in (failures or {"run": run.status.value.lower()}).items():
-                console.print(f"[red]failed[/red] {key} {stage}: {escape(error)}", soft_wrap=True)
+                say(("failed", "red"), f" {key} {stage}: {error}")
     if backfill.error is not None:
-        console.print(f"[red]failed[/red] {escape(backfill.error.message)}", soft_wrap=True)
+        say(("failed", "red"), f" {backfill.error.message}")
     good = backfill.status == BulkActionStatus.COMPLETED_SUCCESS
     if not good and last_runs and all(run.is_success for run in last_runs.values()):
-        console.print("[red]failed[/red] no run, but a stage that was asked for does not apply")
+        say(("failed", "red"), " no run, but a stage that was asked for does not apply")
     console.print(f"backfill {backfill_id}: {backfill.status.value.lower()}")
     return good
 

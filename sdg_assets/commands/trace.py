@@ -11,6 +11,7 @@ from typing import Any
 import typer
 import yaml
 from rich.markup import escape
+from rich.text import Text
 
 from sdg_assets.commands.tables import console, write_json
 from sdg_assets.trace import Step, trace
@@ -46,12 +47,12 @@ _LINES: Mapping[str, tuple[str, ...]] = {
 def show_trace(identifier: str, output: str) -> None:
     if output not in FORMATS:
         raise typer.BadParameter(f"{output!r}: write one of {', '.join(FORMATS)}")
-    steps = trace(open_workspace().lake, identifier)
+    steps = trace(open_workspace(read_only=True).lake, identifier)
     if output == "json":
         write_json([step.to_dict() for step in steps])
         return
     for line in render(steps, console.width if console.is_terminal else _PIPED_WIDTH):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(Text.from_markup(line, emoji=False), soft_wrap=True)
 
 
 _PIPED_WIDTH = shutil.get_terminal_size((100, 24)).columns
