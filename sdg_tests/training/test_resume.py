@@ -137,6 +137,7 @@ STRATEGIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
 def test_two_processes_do_what_one_does(
