@@ -167,7 +167,7 @@ def test_a_connection_cut_in_the_middle_is_an_error(postgres_url: str, tmp_path:
         cursor.execute("DELETE FROM lake.transcripts")
         cut_connections(postgres_url)
         cursor.execute("COMMIT")
-    with pytest.raises(LakeError), lake._reading({}) as cursor:  # noqa: PT012
+    with pytest.raises(LakeError), lake._reading("FROM transcripts", {}) as cursor:  # noqa: PT012
         cursor.execute("FROM transcripts")
         cut_connections(postgres_url)
         cursor.execute("FROM quarantine")
