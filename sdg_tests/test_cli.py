@@ -102,7 +102,7 @@ def test_a_home_that_databases_misread_is_refused(
     [
         ("raw_audio.limt=3", "limt: no such field; did you mean `limit`?"),
         ("raw_audio.limit=abc", "limit: Input should be a valid integer"),
-        ("raw_audio.limit=0", "greater than or equal to 1, not 0"),
+        ("raw_audio.limit=-1", "greater than or equal to 0, not -1"),
         ("raw_audio.profile=x", "no profile 'x'"),
         ("trained_checkpoints.recipe={epoch: 1}", "epoch: no such field; did you mean `epochs`?"),
         ("trained_checkpoints.recipe={lora: {rnk: 1}}", "lora.rnk: no such field; did you mean"),
