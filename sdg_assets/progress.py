@@ -64,14 +64,26 @@ def telling(report: Report, every: float) -> Iterator[Report]:
     then the latest is told again with the time that has passed, from a thread of its own.
     """
     teller = _Teller(report, every)
+    with repeating(teller.repeat, every / 5):
+        yield teller
+
+
+@contextmanager
+def repeating(act: Callable[[], object], every: float) -> Iterator[None]:
+    """Meanwhile, ``act`` once in ``every`` seconds, in a thread of its own."""
     ended = threading.Event()
-    thread = threading.Thread(target=_tell_again, args=(teller, ended, every / 5), daemon=True)
+    thread = threading.Thread(target=_keep_acting, args=(act, every, ended), daemon=True)
     thread.start()
     try:
-        yield teller
+        yield
     finally:
         ended.set()
         thread.join()
+
+
+def _keep_acting(act: Callable[[], object], every: float, ended: threading.Event) -> None:
+    while not ended.wait(every):
+        act()
 
 
 class _Teller:
@@ -104,11 +116,6 @@ class _Teller:
     def _tell(self, progress: Progress) -> None:
         self._told = time.monotonic()
         self._report(progress)
-
-
-def _tell_again(teller: _Teller, ended: threading.Event, every: float) -> None:
-    while not ended.wait(every):
-        teller.repeat()
 
 
 def track(

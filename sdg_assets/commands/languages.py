@@ -11,6 +11,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.utils import make_new_backfill_id
 
 from sdg_assets.automation import finished_examples
+from sdg_assets.commands.corpora import CHECKED_ITEMS
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows, say
@@ -24,7 +25,6 @@ from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import Workspace, open_workspace
 
 POLL_SECONDS = 2.0
-CHECKED_ITEMS = 1000
 UNFINISHED = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 
 

@@ -3,11 +3,13 @@
 Dagster itself says it in the run's events alone.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from dagster import DagsterInstance, DagsterRun
+
+from sdg_assets.progress import repeating
 
 POLL_SECONDS = 2.0
 
@@ -17,22 +19,16 @@ Tell = Callable[[str], None]
 @contextmanager
 def telling_of_waits(instance: DagsterInstance, run_id: str, tell: Tell) -> Iterator[None]:
     """Meanwhile, ``tell`` once of each pool that the run ``run_id`` waits for."""
-    ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(instance, run_id, tell, ended), daemon=True)
-    watcher.start()
-    try:
+    with repeating(partial(_tell_new, instance, run_id, tell, set()), POLL_SECONDS):
         yield
-    finally:
-        ended.set()
-        watcher.join()
 
 
-def _watch(instance: DagsterInstance, run_id: str, tell: Tell, ended: threading.Event) -> None:
-    told: set[tuple[str, str]] = set()
-    while not ended.wait(POLL_SECONDS):
-        for wait in sorted(find_waits(instance, run_id) - told):
-            told.add(wait)
-            tell("waiting for a place in the pool {}: {}".format(*wait))
+def _tell_new(
+    instance: DagsterInstance, run_id: str, tell: Tell, told: set[tuple[str, str]]
+) -> None:
+    for wait in sorted(find_waits(instance, run_id) - told):
+        told.add(wait)
+        tell("waiting for a place in the pool {}: {}".format(*wait))
 
 
 def find_waits(instance: DagsterInstance, run_id: str) -> set[tuple[str, str]]:
