@@ -41,6 +41,12 @@ def make_lake(tmp_path: Path) -> Lake:
     return open_workspace().lake
 
 
+# The steps of a spoken question that a mixture has adopted.
+SPOKEN = [
+    "text_qa", "synthesized_speech", "model_calls", "training_examples", "training_examples",
+]  # fmt: skip
+
+
 @contextmanager
 def scored(lake: Lake, language: str, scores: list[dict[str, Any]]) -> Iterator[None]:
     """The mixture's scores, for as long as the block lasts."""
@@ -53,13 +59,7 @@ def scored(lake: Lake, language: str, scores: list[dict[str, Any]]) -> Iterator[
 
 def test_an_example_is_followed_from_its_file_to_its_mixture(lake: Lake) -> None:
     steps = trace(lake, "qa/en/q1")
-    assert [step.stage for step in steps] == [
-        "text_qa",
-        "synthesized_speech",
-        "model_calls",
-        "training_examples",
-        "training_examples",
-    ]
+    assert [step.stage for step in steps] == SPOKEN
     source, speech, call, example, adopted = (step.facts for step in steps)
     assert source["source_path"].endswith("qa.jsonl")
     assert len(source["source_sha256"]) == 64
@@ -89,13 +89,7 @@ def test_an_unknown_id_says_how_to_find_one(lake: Lake) -> None:
 
 def test_a_mixture_s_example_is_found_by_its_name_there(lake: Lake) -> None:
     steps = trace(lake, "mix/en/qa/en/q1")
-    assert [step.stage for step in steps] == [
-        "text_qa",
-        "synthesized_speech",
-        "model_calls",
-        "training_examples",
-        "training_examples",
-    ]
+    assert [step.stage for step in steps] == SPOKEN
     assert [step.facts["corpus"] for step in steps[-2:]] == ["qa", "mix"]
     assert [step.note for step in steps] == [""] * 5
 
@@ -107,14 +101,7 @@ def test_a_passage_goes_on_to_its_questions_and_scores(lake: Lake) -> None:
     score = {"eval_language": "en", "rouge_l": 0.5, "question": "Which?", "reference": "Blue"}
     with scored(lake, "en", [score]):
         steps = trace(lake, f"qa/en/{example['passage_id']}")
-    assert [step.stage for step in steps] == [
-        "text_qa",
-        "synthesized_speech",
-        "model_calls",
-        "training_examples",
-        "training_examples",
-        "rouge_l_scores",
-    ]
+    assert [step.stage for step in steps] == [*SPOKEN, "rouge_l_scores"]
     assert steps[-1].note == "another version of the example: answer 'Blue'"
 
 
