@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from sdg_training.batches import build_pool, plan_batches
@@ -18,9 +20,6 @@ from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
 class Source(Protocol):
     """Samples of examples."""
-
-    @property
-    def examples(self) -> Examples: ...
 
     def __len__(self) -> int: ...
 
@@ -38,11 +37,20 @@ class Answered:
     skips: list[Skip]
 
 
+def plan_answers(
+    examples: Examples, processor: SALMProcessor, recipe: Recipe
+) -> list[NDArray[np.int64]]:
+    """The rows of each batch, the same under whatever condition they are asked."""
+    pool = build_pool(examples, processor, "qa", 1.0, recipe.asr_question)
+    return plan_batches(pool.lengths, recipe.batch_size, recipe.batch_tokens)
+
+
 def answer_all(
     model: SALMForConditionalGeneration,
     processor: SALMProcessor,
     source: Source,
-    recipe: Recipe,
+    plan: Sequence[NDArray[np.int64]],
+    num_workers: int,
     max_new_tokens: int,
     name: str,
     reporter: Reporter,
@@ -52,17 +60,16 @@ def answer_all(
     """The likeliest answers, batch by batch, with progress as ``name``.
 
     Args:
+        plan: the rows of each batch, see :func:`plan_answers`.
+        num_workers: processes that read and decode audio.
         read: what stands in the audio's stead, an empty text for nothing; none: the audio.
     """
     started, done = time.monotonic(), 0
-    examples = source.examples
-    pool = build_pool(examples, processor, "qa", 1.0, recipe.asr_question)
-    plan = plan_batches(pool.lengths, recipe.batch_size, recipe.batch_tokens)
     loader: DataLoader = DataLoader(
         source,  # type: ignore[arg-type]
         batch_sampler=[batch.tolist() for batch in plan],
         collate_fn=list,
-        num_workers=recipe.num_workers,
+        num_workers=num_workers,
     )
     answered = Answered({}, [])
     for batch in loader:
@@ -74,5 +81,5 @@ def answer_all(
             {s.example.key: text for s, text in zip(samples, texts, strict=True)}
         )
         done, seconds = done + len(batch), time.monotonic() - started
-        reporter.progress(Progress(name, done, len(examples), "examples", seconds))
+        reporter.progress(Progress(name, done, len(source), "examples", seconds))
     return answered

@@ -6,13 +6,14 @@ without, and the plan of a run is the same on however many processes it goes.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from sdg_training.examples import Examples
+from sdg_training.examples import Examples, SkipLog, open_examples, select_usable
 from sdg_training.recipe import Recipe
 from sdg_training.salm import SALMProcessor
 from sdg_training.tasks import TASKS, Task, has_context, write_turn
@@ -44,6 +45,18 @@ def split_item(item: int, num_examples: int) -> tuple[Task, int]:
     """The task and the row that an item is made of."""
     place, row = divmod(item, num_examples)
     return TASKS[place], row
+
+
+def open_usable(
+    source: str | pa.Table, processor: SALMProcessor, recipe: Recipe, skips: SkipLog
+) -> Examples:
+    """The examples whose rows have no fault; the others are counted.
+
+    Raises:
+        ExamplesError: the table cannot be used, or no row of it can.
+    """
+    limit = min(recipe.max_audio_seconds, processor.max_seconds)
+    return select_usable(open_examples(source), processor.audio_token, limit, skips)
 
 
 def build_pools(examples: Examples, processor: SALMProcessor, recipe: Recipe) -> list[Pool]:
@@ -141,7 +154,7 @@ class RankSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         batches = islice(iterate_plan(self.pools, self.recipe), self.total)
-        for number, batch in zip(count(), batches, strict=False):
+        for number, batch in enumerate(batches):
             if number % self.world == self.rank:
                 yield batch.tolist()
 

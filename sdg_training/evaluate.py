@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
-from sdg_training.answering import Key, answer_all
+from sdg_training.answering import Key, answer_all, plan_answers
 from sdg_training.answers import load_metric
+from sdg_training.batches import open_usable
 from sdg_training.checkpoint import load_checkpoint, load_recipe, undo_training
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
@@ -27,9 +28,7 @@ from sdg_training.examples import (
     Examples,
     Skip,
     SkipLog,
-    open_examples,
     select_unskipped,
-    select_usable,
 )
 from sdg_training.recipe import Recipe
 from sdg_training.recordings import Recordings, Sample
@@ -93,14 +92,14 @@ def score(
     recipe = load_recipe(checkpoint).model_copy(update={"batch_size": batch_size})
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))  # type: ignore[arg-type]
     skips = SkipLog()
-    limit = min(recipe.max_audio_seconds, processor.max_seconds)
-    usable = select_usable(open_examples(examples), processor.audio_token, limit, skips)
+    usable = open_usable(examples, processor, recipe, skips)
     recordings = Recordings(usable, blobs)
     source: Recordings | EncodedRecordings = recordings
     if recipe.freeze_encoder:  # then all conditions hear the same
         source = encode_recordings(model, processor, recordings, recipe, reporter)
+    plan = plan_answers(usable, processor, recipe)
     scorer = _Scorer(
-        model, processor, source, recipe, max_new_tokens, num_beams, reporter, asr_texts or {}
+        model, processor, source, plan, recipe, max_new_tokens, num_beams, reporter, asr_texts or {}
     )
     answers = {}
     for condition in sorted(conditions, key=CONDITIONS.index):  # the last one undoes the training
@@ -117,6 +116,7 @@ class _Scorer:
     model: SALMForConditionalGeneration
     processor: SALMProcessor
     source: Recordings | EncodedRecordings
+    plan: Sequence[NDArray[np.int64]]  # the rows of each batch
     recipe: Recipe
     max_new_tokens: int
     num_beams: int
@@ -150,7 +150,8 @@ class _Scorer:
             self.model,
             self.processor,
             source,
-            self.recipe,
+            self.plan,
+            self.recipe.num_workers,
             self.max_new_tokens,
             f"scoring {condition}",
             self.reporter,

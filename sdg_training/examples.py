@@ -236,8 +236,11 @@ def select_usable(
     Raises:
         ExamplesError: no row is left.
     """
-    faults = (find_fault(example, audio_token, max_seconds) for example in examples)
-    kept = np.fromiter((skips_none(fault, skips) for fault in faults), bool, len(examples))
+    kept = np.ones(len(examples), bool)
+    for row, example in enumerate(examples):
+        if fault := find_fault(example, audio_token, max_seconds):
+            skips.add([fault])
+            kept[row] = False
     return _require_rows(examples if kept.all() else examples.select(np.flatnonzero(kept)), skips)
 
 
@@ -258,11 +261,3 @@ def _require_rows(examples: Examples, skips: SkipLog) -> Examples:
         reasons = "; ".join(skips.describe()) or "the table has no rows"
         raise ExamplesError(f"there is no example to use: {reasons}")
     return examples
-
-
-def skips_none(fault: Skip | None, skips: SkipLog) -> bool:
-    """Whether there is no fault; one that there is goes into ``skips``."""
-    if fault is None:
-        return True
-    skips.add([fault])
-    return False

@@ -51,10 +51,16 @@ class Recordings(Dataset):
             [example.byte_offset + example.byte_length for example in examples],
             on_error="return",
         )
-        return [decode(*pair) for pair in zip(examples, contents, strict=True)]
+        return _decode_all(examples, contents)
 
 
 @uninterrupted
+def _decode_all(
+    examples: Sequence[Example], contents: Sequence[bytes | Exception]
+) -> list[Sample | Skip]:
+    return [decode(*pair) for pair in zip(examples, contents, strict=True)]
+
+
 def decode(example: Example, content: bytes | Exception) -> Sample | Skip:
     """FLAC bytes to a waveform of (samples,) float32 at 16 kHz, -1..1."""
     if isinstance(content, Exception):

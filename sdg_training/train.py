@@ -32,6 +32,7 @@ from sdg_training.batches import (
     build_pools,
     count_batches,
     measure_padding,
+    open_usable,
     plan_batches,
 )
 from sdg_training.checkpoint import CheckpointError, build_model, save_checkpoint
@@ -41,9 +42,7 @@ from sdg_training.examples import (
     Examples,
     ExamplesError,
     SkipLog,
-    open_examples,
     select_unskipped,
-    select_usable,
 )
 from sdg_training.meter import Meter
 from sdg_training.recipe import Recipe, TrainConfig
@@ -97,8 +96,7 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     if is_first:
         reporter.log(describe_parameters(model))
     skips = SkipLog()
-    limit = min(recipe.max_audio_seconds, processor.max_seconds)
-    examples = select_usable(open_examples(config.examples), processor.audio_token, limit, skips)
+    examples = open_usable(config.examples, processor, recipe, skips)
     source = open_source(model, processor, examples, config, arguments.world_size, reporter)
     pools = build_pools(examples, processor, recipe)
     if not any(len(pool.items) for pool in pools):

@@ -5,8 +5,9 @@ from statistics import fmean
 
 import numpy as np
 
-from sdg_training.answering import answer_all
-from sdg_training.examples import SkipLog, open_examples, select_usable
+from sdg_training.answering import answer_all, plan_answers
+from sdg_training.batches import open_usable
+from sdg_training.examples import SkipLog
 from sdg_training.recipe import TrainConfig
 from sdg_training.recordings import Recordings
 from sdg_training.reporting import Reporter
@@ -30,18 +31,23 @@ def build_validation(
     stopping = config.recipe.early_stopping
     if stopping is None or config.validation is None:
         return None
-    limit = min(config.recipe.max_audio_seconds, processor.max_seconds)
-    usable = select_usable(
-        open_examples(config.validation), processor.audio_token, limit, SkipLog()
-    )
+    usable = open_usable(config.validation, processor, config.recipe, SkipLog())
     chosen = np.random.default_rng(config.recipe.seed).permutation(len(usable))[: stopping.limit]
     examples = usable.select(np.sort(chosen))
     source = Recordings(examples, config.blobs)
+    plan = plan_answers(examples, processor, config.recipe)
 
     def validate() -> float:
         model.eval()
         answers = answer_all(
-            model, processor, source, config.recipe, ANSWER_TOKENS, "validation", reporter
+            model,
+            processor,
+            source,
+            plan,
+            config.recipe.num_workers,
+            ANSWER_TOKENS,
+            "validation",
+            reporter,
         ).answers
         return fmean(
             rouge_l(answers[ex.key], ex.answer).fmeasure for ex in examples if ex.key in answers

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdg_training.metric_scripts import load_script
 from sdg_training.rouge.score import RougeScore, rouge_l, tokenize
 
 if TYPE_CHECKING:
@@ -15,10 +16,5 @@ METRIC = Path(__file__).with_name("rouge.py")
 
 
 def load_metric() -> "evaluate.EvaluationModule":
-    """Our metric as an ``evaluate`` module that keeps its inputs in memory.
-
-    With evaluate's default, processes that score at once wait for each other's cache file.
-    """
-    import evaluate
-
-    return evaluate.load(str(METRIC), keep_in_memory=True)
+    """Our metric as an ``evaluate`` module."""
+    return load_script(METRIC)
