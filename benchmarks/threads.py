@@ -1,4 +1,4 @@
-"""A training step of the tiny LM with threads that sleep or spin while they wait, on busy cores.
+"""A training step of the tiny LM with threads that wait in three ways, on idle and busy cores.
 
 .venv/bin/python benchmarks/threads.py
 """
@@ -16,19 +16,27 @@ from sdg_training.tiny import LLM
 torch.set_num_threads(2)
 model = LlamaForCausalLM.from_pretrained(LLM).train()
 ids = torch.randint(5, 500, (16, 130), generator=torch.Generator().manual_seed(0))
-steps, seconds = -3, float(sys.argv[1])
-while steps < 0 or time.perf_counter() - started < seconds:
-    if steps == 0:
-        started = time.perf_counter()
+def step():
     model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+
+for _ in range(3):
+    step()
+steps, started = 0, time.perf_counter()
+while time.perf_counter() - started < float(sys.argv[1]):
+    step()
     steps += 1
 print(steps / (time.perf_counter() - started))
 """
 BUSY = "while True: pass"
+WAYS = {
+    "soon sleeping (ours)": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"},
+    "sleeping": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
+}
 
 
-def start_step(policy: str, seconds: float) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_WAIT_POLICY": policy}
+def start_step(way: str, seconds: float) -> subprocess.Popen[str]:
+    environment = {**os.environ, **WAYS[way]}
     command = [sys.executable, "-c", STEP, str(seconds)]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -42,19 +50,12 @@ def main() -> None:
     for neighbours in (0, 1, 2):
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(neighbours)]
         try:
-            rates = {}
-            for policy in ("PASSIVE", "ACTIVE"):
-                output, _ = start_step(policy, seconds).communicate()
-                rates[policy] = float(output)
+            rates = {way: float(start_step(way, seconds).communicate()[0]) for way in WAYS}
         finally:
             for process in busy:
                 process.kill()
-        ratio = rates["PASSIVE"] / rates["ACTIVE"]
-        print(
-            f"{neighbours} busy neighbours: sleeping {rates['PASSIVE']:.2f} steps/s, "
-            f"spinning {rates['ACTIVE']:.2f} steps/s, ratio {ratio:.2f}",
-            flush=True,
-        )
+        told = ", ".join(f"{way} {rate:.2f}" for way, rate in rates.items())
+        print(f"{neighbours} busy neighbours, steps/s: {told}", flush=True)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,26 @@ def check_hearing(view: PartitionView) -> Verdict:
     )
 
 
+def check_contamination(view: PartitionView) -> Verdict:
+    """The evaluation examples are new to the checkpoint: their texts, and who speaks."""
+    rows = view.rows(["contamination"])
+    signs = Counter(sign for row in rows for sign in row["contamination"] or ())
+    shown = sum("context" in (row["contamination"] or ()) for row in rows)
+    bad = sum(bool(row["contamination"]) for row in rows)
+    verdict = judge_share(
+        "evaluation examples were partly in the training data",
+        bad,
+        len(rows),
+        warn=0.1,
+        fail=1.0,
+        reasons=_rank(signs),
+    )
+    if not shown:
+        return verdict
+    told = f"{shown} of {len(rows)} evaluation examples have a context that was trained on"
+    return Verdict(dg.AssetCheckSeverity.ERROR, told, verdict.metadata)
+
+
 def _define(
     asset: str, name: str, check: Callable[[PartitionView], Verdict], blocking: bool = False
 ) -> dg.AssetChecksDefinition:
@@ -225,4 +245,5 @@ checks = [
     _define("synthesized_speech", "few_quarantined", check_quarantine),
     _define("training_examples", "disjoint_splits", check_splits, blocking=True),
     _define("rouge_l_scores", "hears_the_audio", check_hearing),
+    _define("rouge_l_scores", "uncontaminated", check_contamination),
 ]

@@ -187,6 +187,23 @@ def ask(
     ask_about(checkpoint, audio, question, beams, compare=compare)
 
 
+@app.command("leaderboard")
+def leaderboard(
+    by: Annotated[
+        str, typer.Option(help="set, or also language or method: what scores are told apart by.")
+    ] = "set",
+    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """All checkpoints on all evaluation sets: mean ROUGE-L, with how sure it is.
+
+    Beside `trained` (and where the mean lies 19 times of 20): the same checkpoint before training,
+    with the audio removed or that of another recording, and a recognizer with the bare LLM.
+    """
+    from sdg_assets.commands.leaderboard import show_leaderboard
+
+    show_leaderboard(by, output)
+
+
 @app.command("calls")
 def calls() -> None:
     """What the engines were asked: calls, failures, seconds, tokens and cost by stage."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import fsspec
 import yaml
@@ -25,6 +25,8 @@ from sdg_training.recipe import Recipe
 
 Model = TypeVar("Model", bound=BaseModel)
 HOME_VARIABLE = "SDG_HOME"
+SAMPLES_VARIABLE = "SDG_SAMPLES_URL"  # `sdg dev` sets it where it serves them elsewhere
+SAMPLES_URL = "http://127.0.0.1:4000"
 SETTINGS_FILE = "sdg.yaml"
 # Dagster and DuckLake put the home's path into URLs, where these mean something else.
 _NOT_IN_PATHS = "?%\\"
@@ -105,7 +107,14 @@ class Settings(_Strict):
     )
     blobs_url: Url = Field("{home}/blobs", description="audio and checkpoints: an fsspec URL")
     landing: Landing = Landing()
+    samples_url: str = Field(
+        SAMPLES_URL, description="where `sdg dev` serves the pages to listen to samples"
+    )
     keep_snapshots_days: float = Field(7.0, ge=0, description="`sdg gc` keeps newer snapshots")
+
+    def locate_sample(self, corpus: str, language: str, example_id: str) -> str:
+        """The URL of an example's page."""
+        return f"{self.samples_url}/{quote(corpus)}/{language}/{quote(example_id)}"
 
 
 def home_folder() -> Path:
@@ -138,6 +147,7 @@ def load_settings(home: Path) -> Settings:
         update={
             **{name: _fill(getattr(settings, name), name, home) for name in places},
             "landing": settings.landing.model_copy(update=landing),
+            "samples_url": os.environ.get(SAMPLES_VARIABLE, settings.samples_url),
         }
     )
 

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from sdg_training.collator import Batch
 from sdg_training.examples import Example, Skip, SkipLog
+from sdg_training.utilisation import find_peak
 
 
 @dataclass(slots=True)
@@ -24,6 +27,8 @@ class Meter:
     audio_seconds: float = 0.0
     tokens: int = 0  # text and audio embeddings that entered the LLM
     padded_tokens: int = 0  # the same with padding
+    processes: int = 1
+    flops_per_token: float = 0.0  # of an update, over what enters the LLM
     before: float = 0.0  # seconds of earlier processes
     validating: float = 0.0  # seconds that do not count
     skips: SkipLog = field(default_factory=SkipLog)
@@ -64,17 +69,27 @@ class Meter:
         self.validation.append((update, rouge_l))
         self.validating += seconds
 
+    @property
+    def teraflops(self) -> float:
+        """Per second of training, of all processes together."""
+        return self.tokens * self.flops_per_token / max(self.seconds, 1e-9) / 1e12
+
     def get_rates(self) -> dict[str, float]:
+        """Per second of training; ``mfu`` only on a GPU whose peak is known."""
         seconds = max(self.seconds, 1e-9)
-        return {
+        rates = {
             "examples_per_second": round(self.examples / seconds, 2),
             "audio_hours_per_hour": round(self.audio_seconds / seconds, 1),
             "tokens_per_second": round(self.tokens / seconds, 1),
         }
+        peak = find_peak(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
+        if peak:
+            rates["mfu"] = round(self.teraflops * 1e12 / peak / self.processes, 4)
+        return rates
 
     def merge(self, other: "Meter") -> None:
         """Adds what another process did in the same time."""
-        for name in ("examples", "audio_seconds", "tokens", "padded_tokens"):
+        for name in ("examples", "audio_seconds", "tokens", "padded_tokens", "processes"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.skips.add(other.skips.examples)
 
@@ -99,5 +114,5 @@ class Meter:
 
 _SAVED = (
     "loss", "learning_rate", "logged_at", "validation", "updates", "examples", "audio_seconds",
-    "tokens", "padded_tokens",
+    "tokens", "padded_tokens", "flops_per_token",
 )  # fmt: skip

@@ -144,9 +144,23 @@ class PipesReporter(PrintReporter):
         self._pipes.report_custom_message({"error": error})
 
 
+class SilentReporter(PrintReporter):
+    """Of a process whose first sibling tells what all of them do; it only says what it fails of."""
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def log(self, message: str) -> None: ...
+
+
 @contextmanager
 def open_reporter() -> Iterator[PrintReporter]:
-    """To Dagster Pipes where a Dagster step started this process, else to standard error."""
+    """To Dagster Pipes where a Dagster step started this process, else to standard error.
+
+    Of several processes that torchrun started, the first one reports.
+    """
+    if int(os.environ.get("RANK", "0")):
+        yield SilentReporter()
+        return
     if PIPES_VARIABLE not in os.environ:
         yield PrintReporter()
         return

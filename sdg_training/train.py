@@ -92,6 +92,8 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     work = config.work or config.output.with_name(f".{config.output.name}.run")
     arguments = build_arguments(recipe, work, has_validation=config.validation is not None)
     model.to(arguments.device)  # type: ignore[arg-type]
+    if arguments.device.type == "cpu":  # where fused attention is slow backwards
+        model.llm.set_attn_implementation("eager")
     is_first = arguments.process_index == 0
     if is_first:
         reporter.log(describe_parameters(model))
@@ -265,6 +267,7 @@ def measure_run(used: Examples, meter: Meter, recipe: Recipe) -> dict[str, Any]:
         "updates": meter.updates,
         "seconds": round(meter.seconds, 2),
         **meter.get_rates(),
+        "teraflops": float(f"{meter.teraflops:.4g}"),
         "final_loss": float(np.mean(meter.loss[-max(1, len(meter.loss) // 20) :])),
         "skipped": meter.skips.count(),
         "curve_every": every * recipe.log_every,  # updates from one point of a curve to the next

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from sdg_training.meter import Meter
 from sdg_training.recipe import Recipe
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration
+from sdg_training.utilisation import count_flops
 
 METRIC = "eval_rouge_l"
 
@@ -84,6 +86,15 @@ class SALMTrainer(Trainer):
         if not loss.requires_grad:  # nothing that is trained took part: text alone, without LoRA
             weight = next(weight for weight in model.parameters() if weight.requires_grad)
             loss = loss + 0.0 * weight.sum()
+        return loss
+
+    def training_step(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """Forward and backward; of the first batch the floating point operations are counted."""
+        step = partial(super().training_step, model, inputs, *args, **kwargs)
+        if self.meter.flops_per_token or self.is_fsdp_enabled:
+            return step()
+        loss, flops = count_flops(step)
+        self.meter.flops_per_token = flops / int(inputs["attention_mask"].sum())
         return loss
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:

@@ -9,9 +9,11 @@ from types import FrameType
 
 from sdg_assets.commands.dagster_home import find_project_file, prepare
 from sdg_assets.errors import UserError
+from sdg_assets.settings import SAMPLES_VARIABLE
 from sdg_assets.workspace import open_workspace
 
 STOP_SECONDS = 20
+SAMPLES_OFFSET = 1000  # from the web UI's port to that of the samples
 
 
 class PortError(UserError):
@@ -19,33 +21,46 @@ class PortError(UserError):
 
 
 def start(host: str, port: int) -> int:
-    """Run ``dagster dev`` until it or this process is stopped; its exit status.
+    """Run ``dagster dev`` and the pages of samples until it or this process is stopped.
+
+    Returns:
+        Its exit status.
 
     Raises:
-        PortError: the address cannot be listened on.
+        PortError: one of the addresses cannot be listened on.
     """
+    samples_port = port + SAMPLES_OFFSET
     check_port(host, port)
+    check_port(host, samples_port)
     home = prepare()
+    os.environ[SAMPLES_VARIABLE] = f"http://{host}:{samples_port}"
     landing = open_workspace().settings.landing.url
     if "://" not in landing:
         os.makedirs(landing, exist_ok=True)
     print(f"sdg: the web UI comes up at http://{host}:{port}")
+    print(f"sdg: listen to samples at http://{host}:{samples_port}")
     print(f"sdg: drop audio into {landing}/<corpus>/<language>/", flush=True)
-    command = [
-        sys.executable, "-m", "dagster", "dev",
-        "--workspace", str(find_project_file("workspace.yaml")),
-        "--host", host, "--port", str(port),
-    ]  # fmt: skip
-    # In a group of its own, so that one signal reaches the servers it starts as well; and with
-    # default handlers, since a background shell makes its children ignore interrupts.
-    server = subprocess.Popen(
-        command, cwd=home, start_new_session=True, preexec_fn=_default_signals
+    # In groups of their own, so that one signal reaches what they start as well; and with default
+    # handlers, since a background shell makes its children ignore interrupts.
+    samples, server = (
+        subprocess.Popen(
+            [sys.executable, "-m", *command, "--host", host, "--port", str(its_port)],
+            cwd=home,
+            start_new_session=True,
+            preexec_fn=_default_signals,
+        )
+        for command, its_port in (
+            (["sdg_assets.samples"], samples_port),
+            (["dagster", "dev", "--workspace", str(find_project_file("workspace.yaml"))], port),
+        )
     )
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return server.wait()
     except KeyboardInterrupt:
         return _stop(server)
+    finally:
+        _kill_group(samples.pid)
 
 
 def check_port(host: str, port: int) -> None:

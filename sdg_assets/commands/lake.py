@@ -2,29 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
-import typer
-
-from sdg_assets.commands.tables import console, name_columns, print_rows, write_csv, write_json
+from sdg_assets.commands.tables import check_format, console, name_columns, print_as, print_rows
 from sdg_assets.storage.maintenance import plan_gc
 from sdg_assets.storage.maintenance import run_gc as carry_out
 from sdg_assets.workspace import open_workspace, require_home
 
-FORMATS = ("table", "csv", "json")
-
 
 def run_query(query: str, output: str) -> None:
-    if output not in FORMATS:
-        raise typer.BadParameter(f"{output!r}: write one of {', '.join(FORMATS)}")
+    check_format(output)
     found = open_workspace(read_only=True).lake.query(query)
     found = found.rename_columns(name_columns(found.column_names))
-    rows = found.to_pylist()
-    match output:
-        case "csv":
-            write_csv(rows, found.column_names)
-        case "json":
-            write_json(rows)
-        case _:
-            print_rows(rows)
+    print_as(output, found.to_pylist(), found.column_names)
 
 
 def show_calls() -> None:

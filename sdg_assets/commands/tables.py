@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+FORMATS = ("table", "csv", "json")
 console = Console(markup=False, emoji=False, highlight=False)
 
 
@@ -30,6 +32,28 @@ def print_rows(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> N
         _print_records(rows)
     else:
         _print_table(rows, title)
+
+
+def check_format(output: str) -> None:
+    """
+    Raises:
+        BadParameter: rows cannot be printed as that.
+    """
+    if output not in FORMATS:
+        raise typer.BadParameter(
+            f"{output!r}: write one of {', '.join(FORMATS)}", param_hint="--format"
+        )
+
+
+def print_as(output: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Rows as one of :data:`FORMATS`."""
+    match output:
+        case "csv":
+            write_csv(rows, columns)
+        case "json":
+            write_json(rows)
+        case _:
+            print_rows(rows)
 
 
 def name_columns(names: Sequence[str]) -> list[str]:

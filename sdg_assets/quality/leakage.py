@@ -46,6 +46,12 @@ def find_shared_speakers(
     return tuple(sorted({each for each in evaluation if each} & set(training)))
 
 
+def count_ngrams(text: str) -> int:
+    """How many whole n-grams ``text`` has; 0 if it is shorter than one."""
+    size = NGRAM_CHARACTERS if is_unspaced_text(text) else NGRAM_WORDS
+    return max(len(words(text)) - size + 1, 0)
+
+
 def _ngrams(text: str) -> set[str]:
     units = words(text)
     size = NGRAM_CHARACTERS if is_unspaced_text(text) else NGRAM_WORDS

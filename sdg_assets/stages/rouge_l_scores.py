@@ -1,8 +1,6 @@
 """What the data was worth: a checkpoint's answers to test examples, scored with ROUGE-L."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -10,19 +8,19 @@ import pyarrow as pa
 from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
-from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.errors import UserError
+from sdg_assets.leaderboard import Standing, read_standings, show_interval, stand
 from sdg_assets.progress import Progress
-from sdg_assets.stages.run import MissingInputError, StageConfig, StageResult, StageRun
+from sdg_assets.quality.contamination import COLUMNS, Shown, find_shown
+from sdg_assets.stages.cascade import recognize
+from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
+from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
-from sdg_assets.stages.views import grouped_bars, markdown_table
+from sdg_assets.stages.views import Link, grouped_bars, heat_map, markdown_table
 
 Row = dict[str, Any]
-CONDITIONS = {
-    "untrained": "rouge_l_untrained",
-    "audio removed": "rouge_l_audio_removed",
-    "trained": "rouge_l",
-}
+Key = tuple[str, str, str]  # evaluation set, language, example
+SAMPLES = 8  # that are shown, of the worst and of the best
 
 
 class RougeLScoresConfig(StageConfig):
@@ -33,6 +31,16 @@ class RougeLScoresConfig(StageConfig):
     )
     limit: int = Field(
         0, ge=0, description="Examples of each evaluation set at most. 0: as the profile says."
+    )
+    num_beams: int = Field(1, ge=1, description="Answers weighed against each other. 1: greedy.")
+    cascade: bool = Field(
+        True,
+        description="Also let the profile's ASR engine transcribe the recordings and the bare LLM "
+        "answer from its text: what a speech LM has to be better than.",
+    )
+    allow_contamination: bool = Field(
+        False,
+        description="Score although contexts of the evaluation sets were trained on.",
     )
 
 
@@ -47,22 +55,35 @@ class RougeLScoresConfig(StageConfig):
 def rouge_l_scores(run: StageRun, config: RougeLScoresConfig) -> StageResult:
     """Answers and ROUGE-L of the checkpoint on unseen examples.
 
-    The same questions are asked with the audio removed and before any training: a speech LM that
-    does as well without hearing has only learnt to guess.
+    The same questions are asked with the audio removed, with that of another recording, of a
+    recognizer and the bare LLM, and before any training: a speech LM that does as well without
+    hearing has only learnt to guess. Examples whose contexts were trained on are refused.
     """
     run.require("trained_checkpoints")
     checkpoint = run.read("trained_checkpoints")[-1]
     limit = config.limit or run.profile.evaluation_limit
-    sets = {corpus: _test_split(run, corpus, limit) for corpus in _evaluation_sets(run, config)}
-    examples = pa.concat_tables(sets.values())
+    names = name_evaluation_sets(run, config.evaluate_on)
+    examples = pa.concat_tables([read_test_split(run, corpus, limit) for corpus in names])
     if examples.num_rows == 0:
         raise NothingToScoreError(
-            f"no test example in {', '.join(sets)} for {run.language}: materialise their "
+            f"no test example in {', '.join(names)} for {run.language}: materialise their "
             "training_examples, or name other corpora in evaluate_on"
         )
-    rows, rejects = _score(run, checkpoint, examples)
+    shown = find_contamination(run, checkpoint, examples)
+    if not config.allow_contamination:
+        refuse_contaminated(shown)
+    scored, rejects = _score(run, config, checkpoint, examples)
+    rows = [{**row, "contamination": list(shown[_key(row)].signs)} for row in scored]
+    recordings = {
+        (row["corpus"], row["language"], row["example_id"]): row["audio_sha256"]
+        for row in examples.select(["corpus", "language", "example_id", "audio_sha256"]).to_pylist()
+    }
+    clusters = [recordings[_key(row)] for row in rows]
     return StageResult(
-        rows, rejects, rows_in=examples.num_rows, metadata=_describe(rows, checkpoint)
+        rows,
+        rejects,
+        rows_in=examples.num_rows,
+        metadata=_describe(run, rows, clusters, checkpoint),
     )
 
 
@@ -70,38 +91,56 @@ class NothingToScoreError(UserError):
     """No evaluation set has a test example."""
 
 
-def _evaluation_sets(run: StageRun, config: RougeLScoresConfig) -> Sequence[str]:
-    named = config.evaluate_on or run.corpus.evaluate_on
-    return named or run.corpus.members or (run.corpus.name,)
+class ContaminationError(UserError):
+    """What is to be scored was trained on."""
 
 
-def _test_split(run: StageRun, corpus: str, limit: int | None) -> pa.Table:
-    """Test examples of ``corpus`` in this language (``mul``: in all of its languages)."""
-    known = run.workspace.corpus(corpus).languages
-    languages = known if run.language == ALL_LANGUAGES else (run.language,)
-    for language in languages:
-        partition = Partition(corpus, language)
-        if language in known and not run.materialised("training_examples", partition):
-            raise MissingInputError(
-                f"the evaluation set {partition} has no training_examples yet: "
-                "materialise that partition first"
-            )
-    rows = run.workspace.lake.read(
+def find_contamination(run: StageRun, checkpoint: Row, examples: pa.Table) -> dict[Key, Shown]:
+    """What the checkpoint's training examples have of each evaluation example."""
+    training = run.workspace.lake.read(
         "training_examples",
-        where={"corpus": corpus, "language": list(languages), "split": "test"},
-        version=run.version,
-        order_by=["language", "example_id"],
+        where={**run.where, "split": "train"},
+        columns=COLUMNS,
+        version=checkpoint["data_snapshot"],
     )
-    return rows.slice(0, limit)
+    asked = examples.select(["corpus", "language", "example_id", *COLUMNS]).to_pylist()
+    keys = [(row["corpus"], row["language"], row["example_id"]) for row in asked]
+    return dict(zip(keys, find_shown(asked, training), strict=True))
 
 
-def _score(run: StageRun, checkpoint: Row, examples: pa.Table) -> tuple[list[Row], list[Reject]]:
-    from sdg_training.evaluate import score
+def refuse_contaminated(shown: Mapping[Key, Shown]) -> None:
+    """
+    Raises:
+        ContaminationError: contexts were trained on; says which and what to do.
+    """
+    seen = ["/".join(key) for key, each in shown.items() if each.context.exact]
+    if seen:
+        raise ContaminationError(
+            f"{len(seen)} of {len(shown)} evaluation examples have a context that the checkpoint "
+            f"was trained on, {', '.join(seen[:3])} among them: split the corpora so that a text "
+            "is on one side only, or name other corpora in evaluate_on. allow_contamination: true "
+            "scores all the same, and marks these rows"
+        )
 
+
+def _score(
+    run: StageRun, config: RougeLScoresConfig, checkpoint: Row, examples: pa.Table
+) -> tuple[list[Row], list[Reject]]:
+    from sdg_training.evaluate import CONDITIONS, score
+
+    heard = recognize(run, examples.to_pylist()) if config.cascade else None
     loading = f"{run.stage} loading checkpoint {checkpoint['checkpoint_id']}"
     run.report(Progress(loading, 0, 1, 0.0, minor=True))
     with run.workspace.blobs.local_folder(checkpoint["uri"]) as folder:
-        scores = score(folder, examples, run.workspace.blobs.url, reporter=_StageReporter(run))
+        scores = score(
+            folder,
+            examples,
+            run.workspace.blobs.url,
+            [each for each in CONDITIONS if config.cascade or each != "cascade"],
+            asr_texts=heard,
+            num_beams=config.num_beams,
+            reporter=_StageReporter(run),
+        )
     rows = [
         {"checkpoint_id": checkpoint["checkpoint_id"], **row} for row in scores.table.to_pylist()
     ]
@@ -126,42 +165,53 @@ class _StageReporter:
     def finish(self, result: Mapping[str, Any]) -> None: ...
 
 
-def _describe(rows: list[Row], checkpoint: Row) -> dict[str, Any]:
-    means = dict(_means(rows))
-    table = [
-        {"evaluation set": eval_set, "language": language, **figures}
-        for (eval_set, language), figures in means.items()
-    ]
-    overall = {
-        eval_set: {name: figures[name] for name in CONDITIONS}
-        for (eval_set, language), figures in means.items()
-        if language == "all"
-    }
+def _key(row: Row) -> Key:
+    return row["eval_set"], row["eval_language"], row["example_id"]
+
+
+def _describe(
+    run: StageRun, rows: list[Row], clusters: Sequence[str], checkpoint: Row
+) -> dict[str, Any]:
+    own = [{**run.where, **row} for row in rows]
+    overall = stand(own, clusters, ("eval_set",))
+    others = [s for s in read_standings(run.workspace.lake) if s.trained_on != str(run.partition)]
+    board: dict[str, dict[str, float]] = {}
+    for standing in (*others, *overall):
+        board.setdefault(standing.trained_on, {})[standing.asked] = standing.rouge_l.mean
+    marked = [sign for row in rows for sign in row["contamination"]]
+    [total] = stand(own, clusters, ())
     return {
         "checkpoint": checkpoint["checkpoint_id"],
-        "rouge_l": fmean(row["rouge_l"] for row in rows),
-        "rouge_l_audio_removed": fmean(row["rouge_l_audio_removed"] for row in rows),
-        "rouge_l_untrained": fmean(row["rouge_l_untrained"] for row in rows),
-        "scores": dg.MetadataValue.md(markdown_table(table)),
-        "worst": dg.MetadataValue.md(markdown_table(_worst(rows))),
-        "plot": dg.MetadataValue.md(grouped_bars(overall, "ROUGE-L")),
+        "rouge_l": total.rouge_l.mean,
+        "rouge_l_interval": show_interval(total.rouge_l),
+        **{f"rouge_l_{name}": value for name, value in total.conditions.items()},
+        **total.figures,
+        "contamination": {sign: marked.count(sign) for sign in sorted(set(marked))},
+        "scores": _table(overall),
+        "scores_by_language": _table(stand(own, clusters, ("eval_set", "eval_language"))),
+        "scores_by_method": _table(stand(own, clusters, ("eval_set", "method"))),
+        "leaderboard": dg.MetadataValue.md(heat_map(board, "ROUGE-L")),
+        "worst": dg.MetadataValue.md(markdown_table(_samples(run, rows))),
+        "best": dg.MetadataValue.md(markdown_table(_samples(run, rows, best=True))),
+        "plot": dg.MetadataValue.md(
+            grouped_bars(
+                {s.asked: {**s.conditions, "trained": s.rouge_l.mean} for s in overall}, "ROUGE-L"
+            )
+        ),
     }
 
 
-def _means(rows: list[Row]) -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row["eval_set"], row["eval_language"]].append(row)
-        groups[row["eval_set"], "all"].append(row)
-    for key in sorted(groups):
-        members = groups[key]
-        figures = {
-            name: fmean(row[column] for row in members) for name, column in CONDITIONS.items()
+def _table(standings: Sequence[Standing]) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.md(markdown_table([standing.to_row() for standing in standings]))
+
+
+def _samples(run: StageRun, rows: list[Row], *, best: bool = False) -> list[Row]:
+    ordered = sorted(rows, key=lambda row: row["rouge_l"], reverse=best)[:SAMPLES]
+    columns = ("eval_language", "question", "reference", "prediction", "asr_text", "rouge_l")
+    return [
+        {
+            **{name: row[name] for name in columns},
+            "sample": Link("listen", run.workspace.settings.locate_sample(*_key(row))),
         }
-        yield key, {"questions": len(members), **figures}
-
-
-def _worst(rows: list[Row], count: int = 8) -> list[Row]:
-    ordered = sorted(rows, key=lambda row: row["rouge_l"])[:count]
-    columns = ("eval_language", "question", "reference", "prediction", "rouge_l", "example_id")
-    return [{name: row[name] for name in columns} for row in ordered]
+        for row in ordered
+    ]

@@ -14,25 +14,21 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_type_hints
 
 import dagster as dg
 import pyarrow as pa
-from dagster._core.errors import DagsterPipesExecutionError
-from dagster._core.pipes.context import PipesMessageHandler
-from dagster_pipes import PipesParams
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import parse_partition
-from sdg_assets.errors import UserError
 from sdg_assets.partitions import grid
 from sdg_assets.progress import Progress, Report, get_listener, listening, telling
 from sdg_assets.resources import WorkspaceResource
 from sdg_assets.settings import load_profile
 from sdg_assets.stages.flow import flow_into
+from sdg_assets.stages.launch import launch
 from sdg_assets.stages.run import (
     CODE_VERSION,
     StageConfig,
@@ -113,28 +109,6 @@ def stage(
     )
 
 
-class LaunchError(UserError):
-    """A process that a stage started has failed; says what it said."""
-
-
-class _Reader(dg.PipesTempFileMessageReader):
-    """Keeps what the process reports, also where Dagster gives up on a process that failed."""
-
-    _handler: PipesMessageHandler | None = None
-
-    @contextmanager
-    def read_messages(self, handler: PipesMessageHandler) -> Iterator[PipesParams]:
-        self._handler = handler
-        with super().read_messages(handler) as params:
-            yield params
-
-    @property
-    def error(self) -> str | None:
-        """What the process says it failed of."""
-        messages = self._handler.get_custom_messages() if self._handler else ()
-        return next((m["error"] for m in reversed(messages) if "error" in m), None)
-
-
 def execute(
     stage: Stage, context: Any, config: StageConfig, workspace: WorkspaceResource
 ) -> Iterator[dg.Output]:
@@ -165,7 +139,7 @@ def open_run(
         profile=load_profile(choose(config.profile, workspace.settings.profile)),
         run_id=context.run_id,
         report=report,
-        launch=partial(_launch, context),
+        launch=partial(launch, context),
     )
 
 
@@ -215,22 +189,6 @@ def _tell(context: Any, listener: Report | None, progress: Progress) -> None:
     context.log.info(str(progress))
     if listener is not None:
         listener(progress)
-
-
-def _launch(context: Any, command: Sequence[str]) -> None:
-    """Through Dagster Pipes: log lines arrive in the event log while the command runs.
-
-    Raises:
-        LaunchError: it failed.
-    """
-    reader = _Reader()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        client = dg.PipesSubprocessClient(message_reader=reader)
-        try:
-            client.run(context=context, command=list(command))
-        except DagsterPipesExecutionError as error:
-            raise LaunchError(reader.error or str(error)) from error
 
 
 def _plain_asset(stage: Stage) -> dg.AssetsDefinition:

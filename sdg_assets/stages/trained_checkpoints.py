@@ -18,16 +18,27 @@ from pydantic import Field, ValidationError
 
 from sdg_assets.errors import UserError
 from sdg_assets.explaining import explain
+from sdg_assets.quality.contamination import COLUMNS, find_shown, summarise
 from sdg_assets.settings import SettingsError
+from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
 from sdg_assets.stages.model_config import list_fields, make_config, read_changes
-from sdg_assets.stages.run import CODE_VERSION, StageConfig, StageResult, StageRun, content_hash
+from sdg_assets.stages.run import (
+    CODE_VERSION,
+    MissingInputError,
+    StageConfig,
+    StageResult,
+    StageRun,
+    content_hash,
+)
 from sdg_assets.stages.stage import ALL_KINDS, stage
-from sdg_assets.stages.views import curve, markdown_table
-from sdg_training.lineage import Lineage
+from sdg_assets.stages.views import markdown_table, plot_curves
+from sdg_training.lineage import Contamination, Lineage
 from sdg_training.recipe import Recipe, TrainConfig
 
 Row = dict[str, Any]
-
+_RATES = (
+    "examples_per_second", "audio_hours_per_hour", "tokens_per_second", "teraflops", "mfu",
+)  # fmt: skip
 
 RecipeConfig = make_config(Recipe, unset="Left out: as in the profile.")
 
@@ -37,6 +48,12 @@ class TrainedCheckpointsConfig(StageConfig):
         default=RecipeConfig(),
         description="What differs from the profile's recipe, for example {epochs: 1, "
         f"learning_rate: 0.0005, lora: {{rank: 8}}}}. Fields: {list_fields(Recipe)}.",
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes on this machine that train together, as many as it has GPUs. They "
+        "make the same updates as one.",
     )
 
 
@@ -67,8 +84,11 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
         run_id=run.run_id,
         code_version=CODE_VERSION,
         composition=composition,
+        contamination=_find_contamination(run, examples),
     )
-    metrics = _stored_metrics(run, prefix) or _train(run, examples, recipe, prefix, lineage)
+    metrics = _stored_metrics(run, prefix) or _train(
+        run, examples, recipe, prefix, lineage, config.processes
+    )
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,
@@ -124,6 +144,18 @@ def compose(examples: pa.Table) -> dict[str, dict[str, int]]:
     }
 
 
+def _find_contamination(run: StageRun, examples: pa.Table) -> dict[str, Contamination]:
+    """By evaluation set, of those that are there."""
+    found = {}
+    for corpus in name_evaluation_sets(run):
+        try:
+            asked = read_test_split(run, corpus).select(COLUMNS).to_pylist()
+        except MissingInputError:
+            continue
+        found[corpus] = summarise(find_shown(asked, examples), asked)
+    return found
+
+
 def _training_split(run: StageRun) -> pa.Table:
     run.require("training_examples")
     examples = _read_split(run, "train")
@@ -155,9 +187,14 @@ def _stored_metrics(run: StageRun, prefix: str) -> dict[str, Any] | None:
 
 
 def _train(
-    run: StageRun, examples: pa.Table, recipe: Recipe, prefix: str, lineage: Lineage
+    run: StageRun,
+    examples: pa.Table,
+    recipe: Recipe,
+    prefix: str,
+    lineage: Lineage,
+    processes: int,
 ) -> dict[str, Any]:
-    """Train in another process and put the checkpoint into the blob store; its metrics."""
+    """Train in other processes and put the checkpoint into the blob store; its metrics."""
     scratch = Path(tempfile.mkdtemp(prefix="sdg-training-"))
     try:
         pq.write_table(examples, scratch / "examples.parquet")
@@ -175,7 +212,7 @@ def _train(
         )
         path = scratch / "config.yaml"
         path.write_text(yaml.safe_dump(config.model_dump(mode="json")), encoding="utf-8")
-        run.launch([sys.executable, "-m", "sdg_training.train", "--config", str(path)])
+        run.launch([*_start(processes), "-m", "sdg_training.train", "--config", str(path)])
         run.workspace.blobs.put_folder(prefix, scratch / "checkpoint")
         metrics: dict[str, Any] = json.loads((scratch / "checkpoint" / "metrics.json").read_text())
         return metrics
@@ -183,10 +220,21 @@ def _train(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _start(processes: int) -> list[str]:
+    if processes == 1:
+        return [sys.executable]
+    together = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return [sys.executable, *together]
+
+
 def _describe(row: Row, metrics: dict[str, Any]) -> dict[str, Any]:
     composition: dict[str, dict[str, int]] = json.loads(row["composition"])
     every = metrics["curve_every"]
-    points = [(i * every, loss) for i, loss in enumerate(metrics["loss"])]
+    curves = {
+        name: [(i * every, value) for i, value in enumerate(metrics[name])]
+        for name in ("loss", "learning_rate")
+    }
+    curves["validation ROUGE-L"] = metrics["validation"]
     shown = [
         {"of": of, "value": value, "examples": count}
         for of, counts in composition.items()
@@ -200,8 +248,9 @@ def _describe(row: Row, metrics: dict[str, Any]) -> dict[str, Any]:
         "hours": row["audio_hours"],
         "final_loss": metrics["final_loss"],
         "training_seconds": metrics["seconds"],
-        "examples_per_second": metrics["examples_per_second"],
+        **{rate: metrics[rate] for rate in _RATES if rate in metrics},
+        "padding_share": metrics["padding_share"],
         "skipped": metrics["skipped"],
         "composition": dg.MetadataValue.md(markdown_table(shown)),
-        "plot": dg.MetadataValue.md(curve(points, "update", "loss")),
+        "plot": dg.MetadataValue.md(plot_curves(curves, "update")),
     }

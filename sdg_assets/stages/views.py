@@ -8,6 +8,7 @@ import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +26,14 @@ PLUMBING = frozenset(
     {"corpus", "language", "shard", "byte_offset", "byte_length", "audio_sha256", "call_key",
      "source_sha256", "segments", "prompt_version", "recipe", "composition", "metrics", "uri"}
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell of a table that leads somewhere."""
+
+    text: str
+    url: str
 
 
 def preview_table(table: pa.Table, rows: int = PREVIEW_ROWS) -> str:
@@ -61,6 +70,8 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Link):
+        return f"[{value.text}]({value.url})"
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list):
@@ -110,14 +121,35 @@ def grouped_bars(groups: Mapping[str, Mapping[str, float]], label: str) -> str:
     return _embed(figure)
 
 
-def curve(points: Sequence[tuple[float, float]], xlabel: str, ylabel: str) -> str:
-    """Markdown with one line plot."""
-    if not points:
+def heat_map(rows: Mapping[str, Mapping[str, float]], label: str) -> str:
+    """Markdown with a coloured cell, 0 to 1, for each row and each column that any row has."""
+    if not rows:
         return "(nothing to plot)"
-    figure, (axis,) = _figure(1)
-    axis.plot(*zip(*points, strict=True), color="#4f6bed")
-    axis.set_xlabel(xlabel)
-    axis.set_ylabel(ylabel)
+    columns = sorted({column for cells in rows.values() for column in cells})
+    values = [[cells.get(column, math.nan) for column in columns] for cells in rows.values()]
+    figure, (axis,) = _figure(1, width=3.5 + 1.1 * len(columns), height=1.0 + 0.3 * len(rows))
+    picture = axis.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    axis.set_xticks(range(len(columns)), columns, fontsize=7)
+    axis.set_yticks(range(len(rows)), list(rows), fontsize=7)
+    for y, cells in enumerate(values):
+        for x, value in enumerate(cells):
+            if not math.isnan(value):
+                colour = "white" if value < 0.6 else "black"
+                axis.text(x, y, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
+    figure.colorbar(picture, label=label)
+    return _embed(figure)
+
+
+def plot_curves(curves: Mapping[str, Sequence[tuple[float, float]]], xlabel: str) -> str:
+    """Markdown with one line plot for each named curve that has points."""
+    filled = {name: points for name, points in curves.items() if points}
+    if not filled:
+        return "(nothing to plot)"
+    figure, axes = _figure(len(filled))
+    for axis, (name, points) in zip(axes, filled.items(), strict=True):
+        axis.plot(*zip(*points, strict=True), color="#4f6bed")
+        axis.set_xlabel(xlabel)
+        axis.set_ylabel(name)
     return _embed(figure)
 
 
@@ -127,11 +159,22 @@ def spectrograms(clips: Mapping[str, Audio]) -> str:
         return "(nothing to plot)"
     figure, axes = _figure(len(clips))
     for axis, (name, samples) in zip(axes, clips.items(), strict=True):
-        axis.specgram(samples + 1e-6, NFFT=400, noverlap=240, Fs=ASR_RATE, cmap="magma", vmin=-120)
+        _draw_spectrogram(axis, samples)
         axis.set_title(name[-28:], fontsize=7, parse_math=False)
-        axis.set_xlabel("seconds")
-        axis.set_ylabel("Hz")
     return _embed(figure)
+
+
+def draw_spectrogram(samples: Audio) -> str:
+    """The spectrogram of one clip (16 kHz) as a data URI."""
+    figure, (axis,) = _figure(1, width=10, height=2.6)
+    _draw_spectrogram(axis, samples)
+    return _data_uri(figure)
+
+
+def _draw_spectrogram(axis: Any, samples: Audio) -> None:
+    axis.specgram(samples + 1e-6, NFFT=400, noverlap=240, Fs=ASR_RATE, cmap="magma", vmin=-120)
+    axis.set_xlabel("seconds")
+    axis.set_ylabel("Hz")
 
 
 def _figure(panels: int, width: float | None = None, height: float = 2.2) -> "tuple[Figure, Any]":
@@ -147,6 +190,10 @@ def _figure(panels: int, width: float | None = None, height: float = 2.2) -> "tu
 
 
 def _embed(figure: "Figure") -> str:
+    return f"![plot]({_data_uri(figure)})"
+
+
+def _data_uri(figure: "Figure") -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return f"![plot](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

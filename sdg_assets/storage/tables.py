@@ -162,6 +162,7 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("rouge_l_cascade", pa.float64()),
         ("prediction_untrained", pa.string()),
         ("rouge_l_untrained", pa.float64()),
+        ("contamination", TEXTS),  # what training has shown of it: context, speaker ...
     ],
     "quarantine": [
         *_PARTITION,

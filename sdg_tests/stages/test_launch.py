@@ -5,7 +5,8 @@ import sys
 import dagster as dg
 import pytest
 
-from sdg_assets.stages.stage import LaunchError, _launch
+from sdg_assets.stages.launch import LaunchError
+from sdg_assets.stages.launch import launch as launch_process
 
 CHILD = """
 import sys
@@ -19,7 +20,7 @@ sys.exit({status})
 def launch(body: str, status: int) -> dg.ExecuteInProcessResult:
     @dg.op
     def start(context: dg.OpExecutionContext) -> None:
-        _launch(context, [sys.executable, "-c", CHILD.format(body=body, status=status)])
+        launch_process(context, [sys.executable, "-c", CHILD.format(body=body, status=status)])
 
     @dg.job
     def started() -> None:

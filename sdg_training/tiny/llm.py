@@ -27,7 +27,7 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 4400
+    steps: int = 4800
     lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3
@@ -54,6 +54,7 @@ def train_llm(
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(seed)
     model = build_llm(tokenizer, settings)
+    model.set_attn_implementation("eager")  # fused attention is slow backwards on a CPU
     optimization = Optimization(model, settings.learning_rate, settings.steps)
     rng = random.Random(seed)
     lesson = iterate_batches(rng, tokenizer, settings.batch_tokens, sample_word_list)

@@ -178,10 +178,15 @@ def _speak(rng: random.Random, language: str, side: Side) -> Utterance:
             return Utterance(_resample(audio, rate), text, language, words)
 
 
-def _speak_babble(rng: random.Random, language: str) -> Utterance:
+def synthesize_babble(rng: random.Random, language: str) -> tuple[NDArray[np.float32], int]:
+    """Invented words by a voice of any language, and their rate."""
     voice = replace(sample_voice(rng, language), language=rng.choice(BABBLERS))
     words = [invent_word(rng) for _ in range(rng.randint(5, 14))]
-    audio, rate = synthesize(f"{' '.join(words)}.", voice)
+    return synthesize(f"{' '.join(words)}.", voice)
+
+
+def _speak_babble(rng: random.Random, language: str) -> Utterance:
+    audio, rate = synthesize_babble(rng, language)
     text = sample_passage(rng, language, confusing=True).text
     return Utterance(_resample(audio[: int(LONGEST * rate)], rate), text, language, ())
 

@@ -1,0 +1,1 @@
+"""Pages on which one listens to examples and reads where they come from."""
