@@ -1,7 +1,7 @@
 """Which items make each batch: of like lengths, within a budget of tokens, in a seeded order.
 
-An *item* is an example for one task, as one number. A batch holds items with audio or items
-without, and the plan of a run is the same on however many processes it goes.
+An *item* is an example for one task in one epoch, as one number. A batch holds items with audio or
+items without, and the plan of a run is the same on however many processes it goes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,8 @@ from sdg_training.recipe import Recipe
 from sdg_training.salm import SALMProcessor
 from sdg_training.tasks import TASKS, Task, has_context, write_turn
 
-Items = NDArray[np.int64]  # the task's place in TASKS * number of examples + the example's row
+# (epoch * number of tasks + the task's place in TASKS) * number of examples + the example's row
+Items = NDArray[np.int64]
 Lengths = NDArray[np.int64]  # tokens, audio embeddings among them
 _SORTED_TOGETHER = 64  # batches
 _CHUNK = 4096  # rows whose texts are tokenized at once
@@ -29,8 +30,9 @@ class Pool:
     """The items of one task."""
 
     task: Task
-    items: Items
+    items: Items  # of epoch 0
     lengths: Lengths
+    stride: int  # from an item to the same in the next epoch
     weight: float  # how often an epoch goes through them
 
     def sample(self, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -41,10 +43,11 @@ class Pool:
         return np.concatenate([np.tile(np.arange(len(self.items)), int(whole)), some])
 
 
-def split_item(item: int, num_examples: int) -> tuple[Task, int]:
-    """The task and the row that an item is made of."""
+def split_item(item: int, num_examples: int) -> tuple[int, Task, int]:
+    """The epoch, the task and the row that an item is made of."""
     place, row = divmod(item, num_examples)
-    return TASKS[place], row
+    epoch, task = divmod(place, len(TASKS))
+    return epoch, TASKS[task], row
 
 
 def open_usable(
@@ -81,7 +84,8 @@ def build_pool(
     lengths = count_text_tokens(used, processor, task, asr_question)
     if task != "text":
         lengths += np.ceil(used.durations * processor.audio_tokens_per_second).astype(np.int64)
-    return Pool(task, TASKS.index(task) * len(examples) + rows, lengths, weight)
+    items = TASKS.index(task) * len(examples) + rows
+    return Pool(task, items, lengths, len(TASKS) * len(examples), weight)
 
 
 def count_text_tokens(
@@ -111,7 +115,7 @@ def plan_epoch(pools: Sequence[Pool], recipe: Recipe, epoch: int) -> list[Items]
         if kin:
             items, lengths = _sample_pools(kin, generator)
             plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
-            batches += [items[batch] for batch in plan]
+            batches += [items[batch] + epoch * kin[0].stride for batch in plan]
     generator.shuffle(batches)  # type: ignore[arg-type]
     return batches
 

@@ -1,7 +1,7 @@
 """Samples to a batch: features or encoder states, prompts and answers, padded on the left."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
+from sdg_training.augment import augment
 from sdg_training.batches import split_item
 from sdg_training.examples import Example, Skip
+from sdg_training.recipe import AugmentRecipe
 from sdg_training.recordings import Sample
 from sdg_training.salm.processing_salm import EncodedText, SALMProcessor
 from sdg_training.tasks import Task, Turn, write_turn
@@ -42,24 +44,37 @@ class Batch:
 
 
 class ItemSource(Dataset):
-    """Items by their numbers: samples of ``source``, whose audio is read where it is heard."""
+    """Items by their numbers: samples of ``source``, whose audio is read where it is heard.
 
-    def __init__(self, source: Any) -> None:
-        self.source = source
+    Args:
+        augment: changes recordings, in another way in each epoch.
+    """
+
+    def __init__(self, source: Any, augment: AugmentRecipe | None = None, seed: int = 0) -> None:
+        self.source, self.augment, self.seed = source, augment, seed
 
     def __getitem__(self, item: int) -> Item:
         return self.__getitems__([item])[0]
 
     def __getitems__(self, items: Sequence[int]) -> list[Item]:
         """A batch, which has audio in all of its items or in none."""
-        pairs = [split_item(item, len(self.source)) for item in items]
-        rows = [row for _, row in pairs]
+        parts = [split_item(item, len(self.source)) for item in items]
+        rows = [row for _, _, row in parts]
         samples: list[Sample | Skip] = (
             [Sample(example) for example in self.source.examples.get(rows)]
-            if pairs[0][0] == "text"
+            if parts[0][1] == "text"
             else self.source.__getitems__(rows)
         )
-        return [Item(sample, task) for sample, (task, _) in zip(samples, pairs, strict=True)]
+        return [
+            Item(self._change(sample, epoch, row), task)
+            for sample, (epoch, task, row) in zip(samples, parts, strict=True)
+        ]
+
+    def _change(self, sample: Sample | Skip, epoch: int, row: int) -> Sample | Skip:
+        if self.augment is None or isinstance(sample, Skip) or sample.audio is None:
+            return sample
+        generator = np.random.default_rng((self.seed, epoch, row))
+        return replace(sample, audio=augment(sample.audio, self.augment, generator))
 
 
 class Collator:

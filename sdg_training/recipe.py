@@ -89,6 +89,18 @@ class TaskWeights(_Strict):
         return self
 
 
+class AugmentRecipe(_Strict):
+    """How recordings are changed, each time in another way; see ``augment.py``."""
+
+    share: float = Field(default=0.9, ge=0, le=1, description="of the recordings")
+    speed: float = Field(default=0.1, ge=0, lt=0.5, description="faster or slower by at most this")
+    tilt: float = Field(default=0.4, ge=0, lt=1, description="brighter or duller by at most this")
+    min_snr: float = Field(default=10.0, description="noise: decibels below the recording")
+    max_snr: float = Field(default=40.0, description="noise: decibels below the recording")
+    masks: int = Field(default=2, ge=0, description="stretches of silence, up to 0.1 s, at most")
+    gain: float = Field(default=6.0, ge=0, description="louder or softer by at most so many dB")
+
+
 class EarlyStopping(_Strict):
     """Stop when ROUGE-L on validation examples no longer grows, and keep the best weights."""
 
@@ -159,6 +171,9 @@ class Recipe(_Strict):
     log_every: int = Field(default=1, ge=1, description="updates per point of the loss curve")
 
     tasks: TaskWeights = TaskWeights()
+    augment: AugmentRecipe | None = Field(
+        default=None, description="change the recordings each time; the encoder's cache is not used"
+    )
     asr_question: str = Field(
         default="Transcribe the speech.", min_length=1, description="the question of the task asr"
     )

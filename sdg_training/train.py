@@ -114,7 +114,7 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         model,
         arguments,
         recipe,
-        ItemSource(source),
+        ItemSource(source, recipe.augment, recipe.seed),
         sampler,
         Collator(
             processor,
@@ -197,11 +197,13 @@ def open_source(
 ) -> Recordings | EncodedRecordings:
     """Where samples come from: the blob store, or a frozen encoder's states, computed now.
 
-    Several processes would each compute all of them: they read the recordings instead.
+    Several processes would each compute all of them: they read the recordings instead, as they are
+    read where each epoch changes them.
     """
-    recordings = Recordings(examples, config.blobs)
-    if config.recipe.freeze_encoder and config.recipe.cache_encoder and world == 1:
-        return encode_recordings(model, processor, recordings, config.recipe, reporter)
+    recordings, recipe = Recordings(examples, config.blobs), config.recipe
+    is_same = recipe.freeze_encoder and recipe.augment is None  # each time a recording is heard
+    if is_same and recipe.cache_encoder and world == 1:
+        return encode_recordings(model, processor, recordings, recipe, reporter)
     return recordings
 
 

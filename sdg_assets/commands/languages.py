@@ -11,7 +11,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.utils import make_new_backfill_id
 
 from sdg_assets.automation import finished_examples
-from sdg_assets.commands.corpora import CHECKED_ITEMS
+from sdg_assets.commands.corpora import CHECKED_ITEMS, find_gaps
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows, say
@@ -99,14 +99,9 @@ def _check_members(
     mixture: CorpusConfig, language: str, added: Mapping[str, CorpusConfig], workspace: Workspace
 ) -> None:
     registered = {**workspace.corpora.all(), **added}
-    if unknown := sorted(set(mixture.members) - registered.keys()):
-        raise CorpusError(f"{mixture.name} has members that are not registered: {unknown}")
+    if gaps := find_gaps(mixture.model_copy(update={"languages": (language,)}), registered):
+        raise CorpusError(f"{mixture.name}|{language}: {'; '.join(gaps)}")
     members = members_of(Partition(mixture.name, language), registered)
-    if not members:
-        raise CorpusError(
-            f"no member of {mixture.name} has {language!r} ({', '.join(mixture.members)}): "
-            "add the language to one of them first"
-        )
     done = finished_examples(workspace)
     missing = [m for m in members if m not in done and not _is_added(m, language, added)]
     if missing:

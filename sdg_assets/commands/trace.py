@@ -29,7 +29,7 @@ _LEFT_OUT = frozenset(
      "trained_at"}
 )  # fmt: skip
 # Of a checkpoint's metrics; the curves are in its metrics.json and in `--format json`.
-_TRAINING = ("final_loss", "updates", "seconds", "examples_per_second", "best_step", "skipped")
+_TRAINING = ("final_loss", "updates", "seconds", "examples_per_second", "skipped")
 # Of several rows of one stage, one line each.
 _LINES: Mapping[str, tuple[str, ...]] = {
     "text_qa": ("qa_id", "split", "question", "answer"),

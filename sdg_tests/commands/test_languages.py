@@ -65,7 +65,7 @@ def backfills() -> dict[str, set[str]]:
         ("de", ["talks", "nope"], "no corpus 'nope' is registered"),
         ("it", ["talks"], "no data in 'it': there is no folder .*talks/it"),
         ("it", ["qa"], r"no data in 'it': there is no file .*qa\.it\.jsonl"),
-        ("it", ["mix"], "no member of mix has 'it'"),
+        ("it", ["mix"], "none of its members has it"),
         (
             "mul",
             ["mix"],

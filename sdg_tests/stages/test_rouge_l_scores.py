@@ -135,7 +135,10 @@ def test_one_listens_to_a_sample_and_reads_where_it_comes_from() -> None:
 
 
 def test_what_was_trained_on_is_not_scored_unless_one_wants_it(home: Path, tmp_path: Path) -> None:
-    same = [record("a", "train", PLACES["train"]), record("b", "test", "Abigail bought a red lamp!!")]
+    same = [
+        record("a", "train", PLACES["train"]),
+        record("b", "test", "Abigail bought a red lamp!!"),
+    ]
     prepare(tmp_path, same)
     stages = ("trained_checkpoints", "rouge_l_scores")
     refused = run_stages(QUIZ, stages, config=RECIPE)

@@ -76,15 +76,21 @@ def test_tasks_share_an_epoch_by_their_weights(tmp_path: Path, processor: SALMPr
     pools = make_pools(TaskWeights(qa=2, asr=1, text=0.5), 10, tmp_path, processor)
     plan = plan_epoch(pools, RECIPE, epoch=0)
     tasks = [[split_item(int(item), 10) for item in batch] for batch in plan]
-    flat = [pair for batch in tasks for pair in batch]
-    assert [sum(task == name for task, _ in flat) for name in ("qa", "asr", "text")] == [20, 5, 5]
-    assert sorted(row for task, row in flat if task == "asr") == [0, 2, 4, 6, 8]  # per recording
+    flat = [part for batch in tasks for part in batch]
+    assert [sum(task == name for _, task, _ in flat) for name in ("qa", "asr", "text")] == [
+        20,
+        5,
+        5,
+    ]
+    assert sorted(row for _, task, row in flat if task == "asr") == [0, 2, 4, 6, 8]  # per recording
     for batch in tasks:  # audio or text, never both
-        assert len({task == "text" for task, _ in batch}) == 1
+        assert len({task == "text" for _, task, _ in batch}) == 1
+    assert {epoch for epoch, _, _ in flat} == {0}
     again = plan_epoch(pools, RECIPE, epoch=0)
     assert [batch.tolist() for batch in plan] == [batch.tolist() for batch in again]
     other = plan_epoch(pools, RECIPE, epoch=1)
     assert [batch.tolist() for batch in plan] != [batch.tolist() for batch in other]
+    assert {split_item(int(item), 10)[0] for batch in other for item in batch} == {1}
 
 
 def test_lengths_are_those_of_the_tokens(tmp_path: Path, processor: SALMProcessor) -> None:

@@ -10,6 +10,7 @@ from transformers import ParakeetFeatureExtractor
 from sdg_tests.training.dummies import byte_tokenizer, write_toys
 from sdg_training.collator import IGNORED, Batch, Collator, Item, ItemSource
 from sdg_training.examples import open_examples
+from sdg_training.recipe import AugmentRecipe
 from sdg_training.recordings import Recordings, Sample
 from sdg_training.salm import SALMProcessor
 from sdg_training.tasks import TASKS, Task
@@ -54,6 +55,21 @@ def test_a_batch_is_padded_on_the_left_and_labels_answers_only(
         assert labels[~mask.bool()].eq(IGNORED).all()
     assert inputs["logits_to_keep"] == len("北京 and more".encode()) + 2
     assert inputs["input_features"].shape == (2, 101, 16)
+
+
+def test_each_epoch_changes_recordings_in_its_own_way(tmp_path: Path) -> None:
+    recordings = Recordings(open_examples(write_toys(tmp_path, [{}, {}])), str(tmp_path))
+    source = ItemSource(recordings, AugmentRecipe(share=1.0))
+    first, again, next_epoch = (
+        source.__getitems__([row + epoch * 2 * len(TASKS) for row in (0, 1)]) for epoch in (0, 0, 1)
+    )
+    for row in (0, 1):
+        plain, one, same, other = (
+            item.sample.audio.tolist()
+            for item in (Item(recordings[row], "qa"), first[row], again[row], next_epoch[row])
+        )
+        assert one == same
+        assert plain != one != other != plain
 
 
 def test_too_many_tokens_are_a_skip(tmp_path: Path, processor: SALMProcessor) -> None:
