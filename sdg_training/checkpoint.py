@@ -33,6 +33,7 @@ def build_model(recipe: Recipe) -> tuple[SALMForConditionalGeneration, SALMProce
     Raises:
         CheckpointError: encoder or LLM cannot be found.
     """
+    disable_progress_bar()  # transformers' own: it breaks our lines
     encoder, llm = locate_model("encoder", recipe.encoder), locate_model("llm", recipe.llm)
     for part, name in (("encoder", encoder), ("llm", llm)):
         _require_model(part, name)

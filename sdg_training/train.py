@@ -341,7 +341,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
     path = parser.parse_args(arguments).config
-    transformers_logging.disable_progress_bar()  # its own: they break our lines
     transformers_logging.set_verbosity_error()
     with open_reporter() as reporter:
         status = _run(path, reporter)

@@ -193,7 +193,7 @@ class Watch(TrainerCallback):
                 Progress(
                     "training",
                     update,
-                    state.max_steps,
+                    min(state.max_steps, self._estimate_last(update)),
                     "updates",
                     self._meter.seconds,
                     {**figures, **self._meter.get_rates()},
@@ -218,6 +218,12 @@ class Watch(TrainerCallback):
     ) -> None:
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         self._meter.save(folder / meter_file(args.process_index))
+
+    def _estimate_last(self, update: int) -> int:
+        """The update that the time limit will come at."""
+        if self._limit == math.inf:
+            return self._trainer.state.max_steps
+        return math.ceil(update * max(self._limit / max(self._meter.seconds, 1e-9), 1))
 
     def _agree(self, wanted: bool) -> bool:
         """Whether any process wants it; all of them hear the same."""

@@ -1,0 +1,258 @@
+"""What training costs beside a bare PyTorch loop, what batching saves, and whether memory is flat.
+
+.venv/bin/python benchmarks/training.py          # on the CPUs, with the tiny models
+.venv/bin/python benchmarks/training.py --gpu    # 1.1B LLM, 600M encoder, random weights, bfloat16
+
+The first measures examples per second of `sdg_training.train` and of a loop over the same model and
+batches that are made beforehand, in turns; the padding of its batches and of random ones; and the
+peak memory of training on 1,000, 10,000 and 100,000 examples. The second measures examples per
+second, MFU and peak memory of both fusions.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from sdg_assets.audio import encode_flac, resample
+from sdg_assets.storage.blobs import BlobStore
+from sdg_training.batches import RankSampler, build_pools, count_batches, open_usable
+from sdg_training.checkpoint import build_model
+from sdg_training.collator import Batch, Collator, ItemSource
+from sdg_training.encoder_cache import encode_recordings
+from sdg_training.espeak import synthesize
+from sdg_training.examples import SkipLog
+from sdg_training.recipe import Recipe, TrainConfig
+from sdg_training.recordings import Recordings
+from sdg_training.reporting import PrintReporter
+from sdg_training.tiny import LLM
+from sdg_training.tiny.voices import sample_voice
+from sdg_training.tiny.world import sample_passage
+from sdg_training.train import train, wants_bfloat16
+from sdg_training.trainer import build_optimizer
+
+RECORDINGS = 120
+ROUNDS = 3
+UPDATES = 120
+SIZES = (1_000, 10_000, 100_000)
+# Runs in a process of its own, whose peak memory is its own.
+CHILD = """
+import json, resource, sys
+from pathlib import Path
+from sdg_training.recipe import TrainConfig
+from sdg_training.train import train
+result = train(TrainConfig.model_validate_json(sys.argv[1]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({**result.metrics, "peak": peak}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--gpu", action="store_true", help="large models on a GPU")
+    parser.add_argument("--updates", type=int, default=UPDATES, help="of each measurement")
+    options = parser.parse_args()
+    if options.gpu and not torch.cuda.is_available():
+        sys.exit("skipped: there is no GPU")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        blobs = BlobStore(f"file://{folder}/blobs")
+        rows = speak(blobs, RECORDINGS)
+        if options.gpu:
+            measure_gpu(folder, rows, options.updates)
+        else:
+            measure_speed(folder, rows, options.updates)
+            measure_memory(folder, rows, options.updates)
+
+
+def speak(blobs: BlobStore, count: int) -> list[dict[str, Any]]:
+    """Passages of the tiny world with all their questions."""
+    rng = random.Random(0)
+    passages = [sample_passage(rng, "en") for _ in range(count)]
+    clips = [resample(*synthesize(p.text, sample_voice(rng, "en"))) for p in passages]
+    flacs = [encode_flac(clip) for clip in clips]
+    refs = blobs.write_shards("speech", ((f"{n}.flac", flac) for n, flac in enumerate(flacs)))
+    return [
+        {
+            "method": "tts", "source_corpus": "world", "source_language": "en", "speaker": None,
+            "context": passage.text, "question": pair.question, "answer": pair.answer,
+            "shard": ref.shard, "byte_offset": ref.offset, "byte_length": ref.length,
+            "duration": len(clip) / 16_000,
+        }
+        for passage, clip, ref in zip(passages, clips, refs, strict=True)
+        for pair in passage.questions
+    ]  # fmt: skip
+
+
+def write_table(folder: Path, rows: Sequence[dict[str, Any]], count: int) -> Path:
+    path = folder / f"{count}.parquet"
+    chosen = [{"example_id": str(n), **rows[n % len(rows)]} for n in range(count)]
+    pq.write_table(pa.Table.from_pylist(chosen), path)
+    return path
+
+
+def measure_speed(folder: Path, rows: Sequence[dict[str, Any]], updates: int) -> None:
+    path = write_table(folder, rows, 2000)
+    for fusion in ("concat", "cross_attention"):
+        recipe = Recipe.model_validate(
+            {"lora": {"rank": 8}, "epochs": 50, "max_steps": updates, "fusion": {"type": fusion}}
+        )
+        ours, bare = [], []
+        for number in range(ROUNDS):
+            config = TrainConfig(
+                examples=str(path),
+                blobs=f"file://{folder}/blobs",
+                output=folder / f"{fusion}-{number}",
+                recipe=recipe,
+            )
+            metrics = train(config, PrintReporter(interval=1e9)).metrics
+            ours.append(metrics["examples_per_second"])
+            bare.append(run_bare_loop(config))
+        ratios = sorted(a / b for a, b in zip(ours, bare, strict=True))
+        print(
+            f"{fusion}: sdg {median(ours):.1f} examples/s, bare loop {median(bare):.1f}, "
+            f"ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}); padding "
+            f"{metrics['padding_share']:.1%}, of random batches "
+            f"{metrics['padding_share_at_random']:.1%}",
+            flush=True,
+        )
+
+
+def run_bare_loop(config: TrainConfig) -> float:
+    """Examples per second over batches that are ready, with the same model and optimizer."""
+    recipe = config.recipe
+    torch.manual_seed(recipe.seed)
+    model, _ = build_model(recipe)
+    model.llm.set_attn_implementation("eager")
+    batches = collate(config)
+    optimizer = build_optimizer(model, recipe)
+    bf16 = wants_bfloat16(recipe.precision, on_cpu=True)
+    model.train()
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    started = time.perf_counter()
+    for batch in batches:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = model(**batch.inputs, use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, recipe.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+    return sum(len(batch.examples) for batch in batches) / (time.perf_counter() - started)
+
+
+def collate(config: TrainConfig) -> list[Batch]:
+    """The batches of the run, from the recordings' encoder states."""
+    recipe = config.recipe
+    model, processor = build_model(recipe)
+    examples = open_usable(config.examples, processor, recipe, SkipLog())
+    recordings = Recordings(examples, config.blobs)
+    source = encode_recordings(model, processor, recordings, recipe, PrintReporter(1e9))
+    pools = build_pools(examples, processor, recipe)
+    sampler = RankSampler(pools, recipe, count_batches(pools, recipe))
+    items = ItemSource(source)
+    collator = Collator(processor, recipe.max_tokens, recipe.asr_question)
+    return [collator(items.__getitems__(batch)) for batch in sampler]
+
+
+def measure_memory(folder: Path, rows: Sequence[dict[str, Any]], updates: int) -> None:
+    peaks = {}
+    for count in SIZES:
+        config = TrainConfig(
+            examples=str(write_table(folder, rows, count)),
+            blobs=f"file://{folder}/blobs",
+            output=folder / f"memory-{count}",
+            recipe=Recipe.model_validate({"lora": {"rank": 8}, "max_steps": min(updates, 40)}),
+        )
+        peaks[count] = run_child(config)["peak"]
+        print(f"{count:>7,} examples: peak {peaks[count] / 1e6:,.0f} MB", flush=True)
+    growth = (peaks[SIZES[-1]] - peaks[SIZES[0]]) / (SIZES[-1] - SIZES[0])
+    print(f"growth: {growth:,.0f} bytes per example", flush=True)
+
+
+def measure_gpu(folder: Path, rows: Sequence[dict[str, Any]], updates: int) -> None:
+    encoder, llm = write_large_models(folder)
+    path = write_table(folder, rows, 20_000)
+    for fusion in ("concat", "cross_attention"):
+        recipe = Recipe.model_validate(
+            {
+                "encoder": str(encoder), "llm": str(llm), "freeze_encoder": False,
+                "adapter": {"type": "conformer", "hidden_size": 1024, "intermediate_size": 4096},
+                "fusion": {"type": fusion}, "lora": {"rank": 32}, "precision": "bfloat16",
+                "batch_size": 64, "batch_tokens": 16_384, "num_workers": 8, "max_steps": updates,
+                "save_every": 10**9, "self_contained": False,
+            }
+        )  # fmt: skip
+        config = TrainConfig(
+            examples=str(path),
+            blobs=f"file://{folder}/blobs",
+            output=folder / fusion,
+            recipe=recipe,
+        )
+        torch.cuda.reset_peak_memory_stats()
+        metrics = train(config, PrintReporter(interval=20)).metrics
+        print(
+            f"{torch.cuda.get_device_name()}, {fusion}: {metrics['examples_per_second']:.1f} "
+            f"examples/s, {metrics['audio_hours_per_hour']:.0f} hours/hour, "
+            f"{metrics['teraflops']:.1f} TFLOP/s, MFU {metrics.get('mfu', 'unknown')}, peak "
+            f"{torch.cuda.max_memory_allocated() / 1e9:.1f} GB",
+            flush=True,
+        )
+
+
+def write_large_models(folder: Path) -> tuple[Path, Path]:
+    """TinyLlama-1.1B's and a 600M FastConformer's shapes with random weights."""
+    from transformers import (
+        LlamaConfig,
+        LlamaForCausalLM,
+        ParakeetEncoder,
+        ParakeetEncoderConfig,
+        ParakeetFeatureExtractor,
+        PreTrainedTokenizerFast,
+    )
+
+    encoder, llm = folder / "encoder", folder / "llm"
+    torch.set_default_dtype(torch.bfloat16)
+    ParakeetEncoder(
+        ParakeetEncoderConfig(
+            hidden_size=1024, num_hidden_layers=24, num_attention_heads=8, intermediate_size=4096
+        )
+    ).save_pretrained(encoder)
+    ParakeetFeatureExtractor().save_pretrained(encoder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(LLM)
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=32_000, hidden_size=2048, intermediate_size=5632, num_hidden_layers=22,
+            num_attention_heads=32, num_key_value_heads=4, max_position_embeddings=2048,
+            pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    ).save_pretrained(llm)  # fmt: skip
+    tokenizer.save_pretrained(llm)
+    torch.set_default_dtype(torch.float32)
+    return encoder, llm
+
+
+def run_child(config: TrainConfig) -> dict[str, Any]:
+    ended = subprocess.run(
+        [sys.executable, "-c", CHILD, config.model_dump_json()],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    figures: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return figures
+
+
+if __name__ == "__main__":
+    main()

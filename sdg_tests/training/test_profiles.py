@@ -1,0 +1,57 @@
+"""The published recipes: each loads, and makes an update with models of its shape, scaled down."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from transformers import MistralConfig, MistralForCausalLM
+
+from sdg_assets.settings import load_profile
+from sdg_tests.training.dummies import byte_tokenizer, write_toys
+from sdg_training.checkpoint import load_checkpoint
+from sdg_training.recipe import TrainConfig
+from sdg_training.train import train
+
+PUBLISHED = {"optimizer": "adam", "learning_rate": 1e-4, "weight_decay": 1e-3, "epochs": 3}
+
+
+@pytest.fixture(scope="module")
+def mistral(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mistral")
+    tokenizer = byte_tokenizer()
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = MistralConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )  # fmt: skip
+    MistralForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["paper", "paper-xatt", "paper-7b"])
+def test_a_published_recipe_makes_an_update(
+    tmp_path: Path, encoder: Path, llm: Path, mistral: Path, name: str
+) -> None:
+    recipe = load_profile(name).recipe
+    assert PUBLISHED.items() <= recipe.model_dump().items()
+    assert recipe.batch_size * recipe.accumulate == 512
+    assert recipe.fusion.type == ("cross_attention" if name == "paper-xatt" else "concat")
+    pq.write_table(write_toys(tmp_path, [{}] * 6), tmp_path / "examples.parquet")
+    local = {"encoder": str(encoder), "llm": str(mistral if name == "paper-7b" else llm)}
+    config = TrainConfig(
+        examples=str(tmp_path / "examples.parquet"),
+        blobs=f"file://{tmp_path}",
+        output=tmp_path / "out",
+        recipe=recipe.model_copy(update={**local, "max_steps": 1, "self_contained": True}),
+    )
+    result = train(config)
+    assert result.metrics["updates"] == 1
+    assert result.metrics["items"] == {"qa": 6, "asr": 6}
+    model, _ = load_checkpoint(result.checkpoint)
+    trained = {name.split(".")[0] for name, w in model.named_parameters() if w.requires_grad}
+    fusion = {"fusion"} if name == "paper-xatt" else set()
+    assert trained == {"encoder", "adapter", "projector", "llm", *fusion}
+    assert all("lora_" in n for n, w in model.llm.named_parameters() if w.requires_grad)
