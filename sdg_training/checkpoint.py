@@ -3,13 +3,16 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils import logging as transformers_logging
+from transformers.utils.logging import CRITICAL, disable_progress_bar
 
 from sdg_training.lineage import Lineage
 from sdg_training.model_card import write_model_card
@@ -96,12 +99,40 @@ def load_checkpoint(folder: str | Path) -> tuple[SALMForConditionalGeneration, S
     """Model, ready to generate, and processor.
 
     Raises:
-        CheckpointError: the folder is none, or holds no checkpoint of ours.
+        CheckpointError: the folder is none, holds no checkpoint of ours, or one that is damaged or
+            belongs to another encoder or LLM.
     """
     _check(Path(folder))
     disable_progress_bar()  # transformers' own: it breaks our lines
-    model = SALMForConditionalGeneration.from_pretrained(folder).eval()
+    with _explaining(Path(folder)):
+        model = SALMForConditionalGeneration.from_pretrained(folder).eval()
     return model, SALMProcessor.from_pretrained(folder)
+
+
+@contextmanager
+def _explaining(folder: Path) -> Iterator[None]:
+    """
+    Raises:
+        CheckpointError: what transformers, torch and safetensors say of weights they cannot load.
+    """
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(CRITICAL)  # its report of mismatches is a screen long
+    try:
+        yield
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"the weights in {folder} are cut off or damaged ({error}): copy the checkpoint again, "
+            "whole"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} cannot be loaded: {error}") from error
+    except RuntimeError as error:  # weights of other shapes
+        raise CheckpointError(
+            f"the weights in {folder} do not fit the encoder and the LLM that its config.json "
+            "names: they were trained with others. Name those there again, or train anew"
+        ) from error
+    finally:
+        transformers_logging.set_verbosity(level)
 
 
 def load_recipe(folder: str | Path) -> Recipe:

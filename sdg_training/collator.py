@@ -155,6 +155,9 @@ class Collator:
         if num_audio_tokens == 0:
             detail = f"{sample.example.duration:.2f} s make no audio embedding at all"
             return Skip(sample.example, "audio_too_short", detail)
+        if self.processor.tokenizer.unk_token_id in text.answer:
+            detail = f"the LLM has no token for parts of {sample.example.answer!r}"
+            return Skip(sample.example, "no_token", detail)
         total = len(text) + self.processor.count_placeholders(num_audio_tokens or 0)
         if total > self.max_tokens:
             detail = f"{total} tokens, over the limit of {self.max_tokens}"

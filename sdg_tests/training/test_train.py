@@ -2,20 +2,28 @@
 
 import json
 import math
+import shutil
+import string
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
 from pydantic import ValidationError
 from tensorboardX.proto.event_pb2 import Event
+from tokenizers import Regex, Tokenizer
+from tokenizers.decoders import Fuse
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import PreTrainedTokenizerFast
 
-from sdg_tests.training.dummies import encode_flac, noise, write_examples
+from sdg_tests.training.dummies import byte_tokenizer, encode_flac, noise, write_examples
 from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, load_recipe
 from sdg_training.evaluate import score
 from sdg_training.examples import ExamplesError
@@ -172,6 +180,35 @@ def test_bad_examples_are_skipped_and_counted(
             "too_many_tokens": 1,
         }
         assert result.metrics["audio_hours"] == pytest.approx(5 / 3600, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def latin_llm(llm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The LLM with a tokenizer that knows Latin letters alone."""
+    folder = tmp_path_factory.mktemp("latin") / "llm"
+    shutil.copytree(llm, folder)
+    known = ["<unk>", "</s>", "<audio>", *string.ascii_letters, *string.punctuation, " "]
+    inner = Tokenizer(WordLevel({token: number for number, token in enumerate(known)}, "<unk>"))
+    inner.pre_tokenizer = Split(Regex("."), "isolated")
+    inner.decoder = Fuse()
+    template = byte_tokenizer().chat_template
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, unk_token="<unk>", eos_token="</s>", pad_token="</s>",
+        chat_template=template,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def test_what_the_llm_has_no_tokens_for_is_skipped(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe, latin_llm: Path
+) -> None:
+    recipe = recipe.model_copy(update={"llm": str(latin_llm)})
+    result = run(tmp_path, examples, recipe)
+    assert result.metrics["skipped"] == {"no_token": 4}
+    assert result.metrics["examples"] == 4
+    foreign = examples.filter(pc.is_in(examples["answer"], pa.array(ANSWERS[2:5])))
+    with pytest.raises(ExamplesError, match=r"skipped 3 \(no_token\)"):
+        run(tmp_path, foreign, recipe, "foreign")
 
 
 def test_nothing_usable_is_an_error(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> None:

@@ -1,0 +1,74 @@
+"""Checkpoints that cannot be loaded, and what is said of them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, save_checkpoint
+from sdg_training.recipe import Recipe
+
+
+def save(folder: Path, encoder: Path, llm: Path, *, self_contained: bool) -> Path:
+    recipe = Recipe.model_validate(
+        {
+            "encoder": str(encoder), "llm": str(llm), "lora": {"rank": 4},
+            "self_contained": self_contained,
+        }
+    )  # fmt: skip
+    model, processor = build_model(recipe)
+    save_checkpoint(folder, model, processor, recipe, {})
+    return folder
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def lose_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def name_another_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"] |= {"hidden_size": 64, "head_dim": 16}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+FAULTS: list[tuple[Callable[[Path], None], str]] = [
+    (cut_off, "cut off or damaged"),
+    (lose_weights, "cannot be loaded: .*model.safetensors"),
+    (name_another_shape, "do not fit the encoder and the LLM"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "told"), FAULTS)
+def test_a_damaged_checkpoint_is_an_error_that_says_so(
+    tmp_path: Path, encoder: Path, llm: Path, spoil: Callable[[Path], None], told: str
+) -> None:
+    folder = save(tmp_path / "checkpoint", encoder, llm, self_contained=True)
+    load_checkpoint(folder)
+    spoil(folder)
+    with pytest.raises(CheckpointError, match=told):
+        load_checkpoint(folder)
+
+
+def test_an_adapter_is_not_loaded_onto_another_llm(
+    tmp_path: Path, encoder: Path, llm: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(llm, base)
+    folder = save(tmp_path / "checkpoint", encoder, base, self_contained=False)
+    load_checkpoint(folder)
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=300, hidden_size=64, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=4,
+        )
+    ).save_pretrained(base)  # fmt: skip
+    with pytest.raises(CheckpointError, match="they were trained with others"):
+        load_checkpoint(folder)
