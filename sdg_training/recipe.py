@@ -130,8 +130,10 @@ class Recipe(_Strict):
         description="checkpoints hold the frozen weights too; null: if they are under 100 million",
     )
 
-    optimizer: Literal["adam", "adamw"] = Field(
-        default="adamw", description="published: adam, where the decay is part of the gradient"
+    optimizer: Literal["adam", "adamw", "muon"] = Field(
+        default="adamw",
+        description="published: adam, where the decay is part of the gradient; muon: for matrices, "
+        "with adamw for all else (learns attention in fewer updates; not with FSDP)",
     )
     learning_rate: float = Field(default=1e-3, gt=0, description="its peak; published: 1e-4")
     weight_decay: float = Field(default=1e-3, ge=0, description="published: 1e-3")

@@ -24,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback
 from sdg_training.batches import RankSampler
 from sdg_training.collator import Batch, Collator, ItemSource
 from sdg_training.meter import Meter
+from sdg_training.muon import MuonWithAdamW
 from sdg_training.recipe import Recipe
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration
@@ -99,6 +100,10 @@ class SALMTrainer(Trainer):
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
         if self.optimizer is None:
+            if self.recipe.optimizer == "muon" and self.is_fsdp_enabled:
+                raise TrainingError(
+                    "muon needs whole matrices, and FSDP cuts them: choose adam or adamw, or DDP"
+                )
             whole: Any = model or self.model
             self.optimizer = build_optimizer(whole, self.recipe)
         return self.optimizer
@@ -263,7 +268,10 @@ def schedule(share: float, warmup_share: float) -> float:
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """Adam or AdamW over what is trained; matrices decay, biases and norms do not."""
+    """What the recipe names, over what is trained; matrices decay, biases and norms do not."""
+    if recipe.optimizer == "muon":
+        named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
+        return MuonWithAdamW(named, recipe.learning_rate, recipe.weight_decay)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     groups = [
         {"params": [w for w in trained if w.ndim > 1], "weight_decay": recipe.weight_decay},

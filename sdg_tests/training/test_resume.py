@@ -87,11 +87,18 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-@pytest.mark.parametrize("freeze_encoder", [True, False])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"freeze_encoder": True},
+        {"freeze_encoder": False},
+        {"freeze_encoder": False, "augment": {}, "optimizer": "muon"},
+    ],
+    ids=["frozen", "trained", "augmented"],
+)
 def test_a_killed_run_goes_on_as_if_nothing_had_been(
-    tmp_path: Path, table: pa.Table, encoder: Path, llm: Path, freeze_encoder: bool
+    tmp_path: Path, table: pa.Table, encoder: Path, llm: Path, how: dict[str, Any]
 ) -> None:
-    how = {"freeze_encoder": freeze_encoder}
     undisturbed = write_config(tmp_path, table, "undisturbed", encoder, llm, **how)
     killed = write_config(tmp_path, table, "killed", encoder, llm, **how)
     finish(start(undisturbed))
