@@ -55,6 +55,22 @@ def test_the_mixture_has_learnt_to_listen(scores: Scores, eval_set: str) -> None
     assert figures["audio_removed"] <= 0.35
 
 
+def test_filtering_has_something_to_do(demo: Workspace) -> None:
+    """What is no speech of the tiny world is not trusted, and what is no audio is quarantined."""
+    counts = {
+        (row["is_waste"], row["trusted"]): row["count"]
+        for row in demo.lake.query(
+            "SELECT raw_audio.speaker = 'waste' AS is_waste, trusted, count(*) AS count"
+            " FROM pseudo_labels JOIN raw_audio USING (corpus, language, utterance_id) GROUP BY ALL"
+        ).to_pylist()
+    }
+    assert counts.get((True, True), 0) <= 1
+    assert counts[True, False] >= 35
+    assert counts.get((False, False), 0) <= 0.05 * counts[False, True]
+    quarantined = demo.lake.read("quarantine", where={"stage": "raw_audio"}).to_pylist()
+    assert [Path(row["source_path"]).name for row in quarantined] == ["cut-off.flac"] * 3
+
+
 @pytest.mark.parametrize("eval_set", SETS)
 def test_pseudo_labels_are_nearly_as_good_as_labels(scores: Scores, eval_set: str) -> None:
     assert scores["pseudo", eval_set]["trained"] >= scores["labelled", eval_set]["trained"] - 0.05
