@@ -25,6 +25,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
+from sdg_assets.commands.dev import SAMPLES_OFFSET
+
 HERE = Path(__file__).parent
 SIZE = (1600, 1000)
 SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
@@ -41,7 +43,10 @@ PAGES = {
 DIALOGS = {
     "table": ("assets/generated_qa?view=overview", "preview"),
     "plot": ("assets/rouge_l_scores?view=overview", "plot"),
+    "leaderboard": ("assets/rouge_l_scores?view=overview", "leaderboard"),
 }
+# Of the pages to listen: links to follow, one after the other, from the first page on.
+SAMPLE_LINKS = ("demo-unlabelled", "train-")
 
 
 def main() -> None:
@@ -49,7 +54,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE, help="default: %(default)s")
     output = parser.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
-    with running_server() as url, headless_browser() as browser:
+    with running_server() as (url, samples_url), headless_browser() as browser:
         for name, (page, word) in PAGES.items():
             browser.get(f"{url}/{page}")
             settle(browser)
@@ -63,11 +68,21 @@ def main() -> None:
             settle(browser)
             open_dialog(browser, label)
             save(browser, output / f"{name}.png")
+        browser.get(samples_url)
+        for text in SAMPLE_LINKS:
+            browser.find_element(By.PARTIAL_LINK_TEXT, text).click()
+        wait = WebDriverWait(browser, 30)
+        wait.until(expected.presence_of_element_located((By.TAG_NAME, "audio")))
+        wait.until(lambda _: browser.execute_script(_HAS_LOADED))
+        save(browser, output / "sample.png")
+
+
+_HAS_LOADED = "return document.querySelector('audio').readyState >= 1"  # its duration is known
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """`sdg dev` on a free port; its address."""
+def running_server() -> Iterator[tuple[str, str]]:
+    """`sdg dev` on a free port; the addresses of the web UI and of the pages to listen."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -76,7 +91,7 @@ def running_server() -> Iterator[str]:
     process = subprocess.Popen([sdg, "dev", "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
         wait_for_server(f"{url}/server_info", seconds=120)
-        yield url
+        yield url, f"http://127.0.0.1:{port + SAMPLES_OFFSET}"
     finally:
         process.terminate()
         process.wait()
