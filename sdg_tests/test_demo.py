@@ -110,5 +110,6 @@ def test_the_web_ui_shows_it(demo: Workspace, tmp_path: Path) -> None:
         env={**os.environ, "SDG_HOME": str(demo.home)}, check=True, timeout=600,
     )  # fmt: skip
     pictures = sorted(tmp_path.glob("*.png"))
-    assert {"asset-graph", "partitions", "plot", "table", "leaderboard", "sample"} <= {path.stem for path in pictures}
+    wanted = {"asset-graph", "partitions", "plot", "table", "leaderboard", "sample"}
+    assert wanted <= {path.stem for path in pictures}
     assert all(np.ptp(imread(path)[..., :3]) > 0.5 for path in pictures)  # none is blank

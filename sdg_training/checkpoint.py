@@ -1,6 +1,7 @@
 """A checkpoint is a folder: model and processor as transformers writes them, recipe and metrics."""
 
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
-from transformers.utils.logging import CRITICAL, disable_progress_bar
+from transformers.utils.logging import disable_progress_bar
 
 from sdg_training.lineage import Lineage
 from sdg_training.model_card import write_model_card
@@ -116,7 +117,9 @@ def _explaining(folder: Path) -> Iterator[None]:
         CheckpointError: what transformers, torch and safetensors say of weights they cannot load.
     """
     level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity(CRITICAL)  # its report of mismatches is a screen long
+    transformers_logging.set_verbosity(
+        logging.CRITICAL
+    )  # its report of mismatches is a screen long
     try:
         yield
     except SafetensorError as error:

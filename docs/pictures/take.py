@@ -29,6 +29,7 @@ from sdg_assets.commands.dev import SAMPLES_OFFSET
 
 HERE = Path(__file__).parent
 SIZE = (1600, 1000)
+SAMPLE_SIZE = (1600, 880)
 SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
 # The page, and a word that is only there when it shows what it should.
 PAGES = {
@@ -68,6 +69,7 @@ def main() -> None:
             settle(browser)
             open_dialog(browser, label)
             save(browser, output / f"{name}.png")
+        browser.set_window_size(*SAMPLE_SIZE)
         browser.get(samples_url)
         for text in SAMPLE_LINKS:
             browser.find_element(By.PARTIAL_LINK_TEXT, text).click()
