@@ -192,21 +192,20 @@ def check_hearing(view: PartitionView) -> Verdict:
 
 def check_contamination(view: PartitionView) -> Verdict:
     """The evaluation examples are new to the checkpoint: their texts, and who speaks."""
-    rows = view.rows(["contamination"])
-    signs = Counter(sign for row in rows for sign in row["contamination"] or ())
-    shown = sum("context" in (row["contamination"] or ()) for row in rows)
-    bad = sum(bool(row["contamination"]) for row in rows)
+    signs = [row["contamination"] or () for row in view.rows(["contamination"])]
+    counts = Counter(sign for each in signs for sign in each)
     verdict = judge_share(
         "evaluation examples were partly in the training data",
-        bad,
-        len(rows),
+        sum(map(bool, signs)),
+        len(signs),
         warn=0.1,
         fail=1.0,
-        reasons=_rank(signs),
+        reasons=_rank(counts),
     )
+    shown = counts["context"]
     if not shown:
         return verdict
-    told = f"{shown} of {len(rows)} evaluation examples have a context that was trained on"
+    told = f"{shown} of {len(signs)} evaluation examples have a context that was trained on"
     return Verdict(dg.AssetCheckSeverity.ERROR, told, verdict.metadata)
 
 

@@ -44,14 +44,9 @@ class Standing:
             "asked": self.asked,
             "questions": self.questions,
             **{name.replace("_", " "): value for name, value in self.conditions.items()},
-            "trained": show_interval(self.rouge_l),
+            "trained": str(self.rouge_l),
             **{name.replace("_", " "): value for name, value in self.figures.items()},
         }
-
-
-def show_interval(interval: Interval) -> str:
-    """``0.912 (0.880 to 0.941)``: a mean, and where it lies 19 times of 20."""
-    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def stand(rows: Sequence[Row], recordings: Sequence[str], by: Sequence[str]) -> list[Standing]:

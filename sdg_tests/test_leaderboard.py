@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sdg_assets.leaderboard import show_interval, stand
+from sdg_assets.leaderboard import stand
 
 CONDITIONS = {
     "rouge_l_untrained": 0.0, "rouge_l_audio_removed": 0.1, "rouge_l_audio_shuffled": 0.2,
@@ -43,6 +43,6 @@ def test_scores_can_be_told_apart_by_language_too() -> None:
 
 def test_an_interval_is_told_in_words() -> None:
     [standing] = stand([row("a", 0.25)], "x", ())
-    assert show_interval(standing.rouge_l) == "0.250 (0.250 to 0.250)"
+    assert str(standing.rouge_l) == "0.250 (0.250 to 0.250)"
     assert standing.to_row()["trained"] == "0.250 (0.250 to 0.250)"
     assert standing.asked == "all"

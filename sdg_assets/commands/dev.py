@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import FrameType
 
 from sdg_assets.commands.dagster_home import find_project_file, prepare
@@ -40,20 +41,9 @@ def start(host: str, port: int) -> int:
     print(f"sdg: the web UI comes up at http://{host}:{port}")
     print(f"sdg: listen to samples at http://{host}:{samples_port}")
     print(f"sdg: drop audio into {landing}/<corpus>/<language>/", flush=True)
-    # In groups of their own, so that one signal reaches what they start as well; and with default
-    # handlers, since a background shell makes its children ignore interrupts.
-    samples, server = (
-        subprocess.Popen(
-            [sys.executable, "-m", *command, "--host", host, "--port", str(its_port)],
-            cwd=home,
-            start_new_session=True,
-            preexec_fn=_default_signals,
-        )
-        for command, its_port in (
-            (["sdg_assets.samples"], samples_port),
-            (["dagster", "dev", "--workspace", str(find_project_file("workspace.yaml"))], port),
-        )
-    )
+    workspace = str(find_project_file("workspace.yaml"))
+    samples = _serve(home, host, samples_port, "sdg_assets.samples")
+    server = _serve(home, host, port, "dagster", "dev", "--workspace", workspace)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return server.wait()
@@ -61,6 +51,20 @@ def start(host: str, port: int) -> int:
         return _stop(server)
     finally:
         _kill_group(samples.pid)
+
+
+def _serve(home: Path, host: str, port: int, *module: str) -> subprocess.Popen[bytes]:
+    """Start a module that serves at an address.
+
+    In a group of its own, so that one signal reaches what it starts as well; and with default
+    handlers, since a background shell makes its children ignore interrupts.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", *module, "--host", host, "--port", str(port)],
+        cwd=home,
+        start_new_session=True,
+        preexec_fn=_default_signals,
+    )
 
 
 def check_port(host: str, port: int) -> None:

@@ -48,12 +48,15 @@ def find_shared_speakers(
 
 def count_ngrams(text: str) -> int:
     """How many whole n-grams ``text`` has; 0 if it is shorter than one."""
-    size = NGRAM_CHARACTERS if is_unspaced_text(text) else NGRAM_WORDS
-    return max(len(words(text)) - size + 1, 0)
+    return max(len(words(text)) - _ngram_size(text) + 1, 0)
 
 
 def _ngrams(text: str) -> set[str]:
     units = words(text)
-    size = NGRAM_CHARACTERS if is_unspaced_text(text) else NGRAM_WORDS
+    size = _ngram_size(text)
     starts = range(max(len(units) - size + 1, 1))
     return {" ".join(units[start : start + size]) for start in starts} - {""}
+
+
+def _ngram_size(text: str) -> int:
+    return NGRAM_CHARACTERS if is_unspaced_text(text) else NGRAM_WORDS

@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4000)
     options = parser.parse_args()
-    app = build_app(lambda: open_workspace(read_only=True))
+    app = build_app(open_workspace(read_only=True))
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
 
 

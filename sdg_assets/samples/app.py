@@ -3,7 +3,6 @@
 They read the lake as it is now, and write nothing.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -27,14 +26,15 @@ _TEMPLATES = Environment(
 _PARTITIONS = """
     SELECT corpus, language, count(*) AS examples, count(DISTINCT audio_sha256) AS recordings
     FROM training_examples GROUP BY ALL ORDER BY ALL"""
+_COUNT = "SELECT count(*) AS examples FROM training_examples WHERE corpus = ? AND language = ?"
+_PAGE = """
+    SELECT * FROM training_examples WHERE corpus = ? AND language = ?
+    ORDER BY example_id LIMIT ? OFFSET ?"""
 
 
-def build_app(open_workspace: Callable[[], Workspace]) -> Starlette:
-    """
-    Args:
-        open_workspace: of each request, so that pages show what the lake holds by then.
-    """
-    pages = _Pages(open_workspace)
+def build_app(workspace: Workspace) -> Starlette:
+    """The pages show what the lake holds when they are asked for."""
+    pages = _Pages(workspace)
     return Starlette(
         routes=[
             Route("/", pages.list_partitions),
@@ -48,32 +48,29 @@ def build_app(open_workspace: Callable[[], Workspace]) -> Starlette:
 class _Pages:
     """Each method answers a request; Starlette calls plain functions in threads of its own."""
 
-    def __init__(self, open_workspace: Callable[[], Workspace]) -> None:
-        self._open = open_workspace
+    def __init__(self, workspace: Workspace) -> None:
+        self._lake, self._blobs = workspace.lake, workspace.blobs
 
     def list_partitions(self, request: Request) -> Response:
-        rows = self._open().lake.query(_PARTITIONS).to_pylist()
+        rows = self._lake.query(_PARTITIONS).to_pylist()
         return _render("partitions.html", partitions=rows)
 
     def list_examples(self, request: Request) -> Response:
         page = _read_page(request)
         where = {name: request.path_params[name] for name in ("corpus", "language")}
-        rows = self._open().lake.read("training_examples", where=where, order_by=["example_id"])
-        if not rows.num_rows:
+        [counted] = self._lake.query(_COUNT, list(where.values())).to_pylist()
+        count = counted["examples"]
+        if not count:
             raise HTTPException(404, f"there is no example of {'|'.join(where.values())}")
-        shown = rows.slice(page * PAGE, PAGE).to_pylist()
-        last = (rows.num_rows - 1) // PAGE
-        return _render(
-            "examples.html", **where, examples=shown, count=rows.num_rows, page=page, last=last
-        )
+        shown = self._lake.query(_PAGE, [*where.values(), PAGE, page * PAGE]).to_pylist()
+        last = (count - 1) // PAGE
+        return _render("examples.html", **where, examples=shown, count=count, page=page, last=last)
 
     def show_example(self, request: Request) -> Response:
-        workspace = self._open()
-        example = _find(workspace, request)
-        [clip] = workspace.blobs.read_many([ref_of(example)])
+        example, clip = self._find(request)
         name = "/".join(request.path_params[part] for part in ("corpus", "language", "id"))
         try:
-            steps = trace(workspace.lake, name)
+            steps = trace(self._lake, name)
         except TraceError as error:
             raise HTTPException(404, str(error)) from error
         return _render(
@@ -85,19 +82,17 @@ class _Pages:
         )
 
     def play(self, request: Request) -> Response:
-        workspace = self._open()
-        [clip] = workspace.blobs.read_many([ref_of(_find(workspace, request))])
+        _, clip = self._find(request)
         return Response(clip, media_type="audio/flac")
 
-
-def _find(workspace: Workspace, request: Request) -> Row:
-    names = {"corpus": "corpus", "language": "language", "example_id": "id"}
-    where = {column: request.path_params[part] for column, part in names.items()}
-    rows = workspace.lake.read("training_examples", where=where).to_pylist()
-    if not rows:
-        raise HTTPException(404, f"there is no example {'/'.join(where.values())}")
-    row: Row = rows[0]
-    return row
+    def _find(self, request: Request) -> tuple[Row, bytes]:
+        """An example's row and its recording."""
+        names = {"corpus": "corpus", "language": "language", "example_id": "id"}
+        where = {column: request.path_params[part] for column, part in names.items()}
+        rows = self._lake.read("training_examples", where=where).to_pylist()
+        if not rows:
+            raise HTTPException(404, f"there is no example {'/'.join(where.values())}")
+        return rows[0], self._blobs.read(ref_of(rows[0]))
 
 
 def _read_page(request: Request) -> int:

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.errors import UserError
-from sdg_assets.leaderboard import Standing, read_standings, show_interval, stand
+from sdg_assets.leaderboard import Standing, read_standings, stand
 from sdg_assets.progress import Progress
 from sdg_assets.quality.contamination import COLUMNS, Shown, find_shown
-from sdg_assets.stages.cascade import recognize
+from sdg_assets.stages.cascade import Recording, recognize
 from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
 from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
@@ -69,16 +69,14 @@ def rouge_l_scores(run: StageRun, config: RougeLScoresConfig) -> StageResult:
             f"no test example in {', '.join(names)} for {run.language}: materialise their "
             "training_examples, or name other corpora in evaluate_on"
         )
-    shown = find_contamination(run, checkpoint, examples)
+    asked = {_key_of_example(row): row for row in examples.to_pylist()}
+    shown = find_contamination(run, checkpoint, asked)
     if not config.allow_contamination:
         refuse_contaminated(shown)
-    scored, rejects = _score(run, config, checkpoint, examples)
+    heard = recognize(run, asked.values()) if config.cascade else None
+    scored, rejects = _score(run, config, checkpoint, examples, heard)
     rows = [{**row, "contamination": list(shown[_key(row)].signs)} for row in scored]
-    recordings = {
-        (row["corpus"], row["language"], row["example_id"]): row["audio_sha256"]
-        for row in examples.select(["corpus", "language", "example_id", "audio_sha256"]).to_pylist()
-    }
-    clusters = [recordings[_key(row)] for row in rows]
+    clusters = [asked[_key(row)]["audio_sha256"] for row in rows]
     return StageResult(
         rows,
         rejects,
@@ -95,7 +93,9 @@ class ContaminationError(UserError):
     """What is to be scored was trained on."""
 
 
-def find_contamination(run: StageRun, checkpoint: Row, examples: pa.Table) -> dict[Key, Shown]:
+def find_contamination(
+    run: StageRun, checkpoint: Row, asked: Mapping[Key, Row]
+) -> dict[Key, Shown]:
     """What the checkpoint's training examples have of each evaluation example."""
     training = run.workspace.lake.read(
         "training_examples",
@@ -103,9 +103,7 @@ def find_contamination(run: StageRun, checkpoint: Row, examples: pa.Table) -> di
         columns=COLUMNS,
         version=checkpoint["data_snapshot"],
     )
-    asked = examples.select(["corpus", "language", "example_id", *COLUMNS]).to_pylist()
-    keys = [(row["corpus"], row["language"], row["example_id"]) for row in asked]
-    return dict(zip(keys, find_shown(asked, training), strict=True))
+    return dict(zip(asked, find_shown(list(asked.values()), training), strict=True))
 
 
 def refuse_contaminated(shown: Mapping[Key, Shown]) -> None:
@@ -124,11 +122,14 @@ def refuse_contaminated(shown: Mapping[Key, Shown]) -> None:
 
 
 def _score(
-    run: StageRun, config: RougeLScoresConfig, checkpoint: Row, examples: pa.Table
+    run: StageRun,
+    config: RougeLScoresConfig,
+    checkpoint: Row,
+    examples: pa.Table,
+    heard: Mapping[Recording, str] | None,
 ) -> tuple[list[Row], list[Reject]]:
     from sdg_training.evaluate import CONDITIONS, score
 
-    heard = recognize(run, examples.to_pylist()) if config.cascade else None
     loading = f"{run.stage} loading checkpoint {checkpoint['checkpoint_id']}"
     run.report(Progress(loading, 0, 1, 0.0, minor=True))
     with run.workspace.blobs.local_folder(checkpoint["uri"]) as folder:
@@ -136,7 +137,7 @@ def _score(
             folder,
             examples,
             run.workspace.blobs.url,
-            [each for each in CONDITIONS if config.cascade or each != "cascade"],
+            [each for each in CONDITIONS if heard is not None or each != "cascade"],
             asr_texts=heard,
             num_beams=config.num_beams,
             reporter=_StageReporter(run),
@@ -169,6 +170,11 @@ def _key(row: Row) -> Key:
     return row["eval_set"], row["eval_language"], row["example_id"]
 
 
+def _key_of_example(row: Row) -> Key:
+    """Its own corpus, also where a mixture is the evaluation set: as a score names it."""
+    return row["source_corpus"], row["source_language"], row["example_id"]
+
+
 def _describe(
     run: StageRun, rows: list[Row], clusters: Sequence[str], checkpoint: Row
 ) -> dict[str, Any]:
@@ -183,7 +189,7 @@ def _describe(
     return {
         "checkpoint": checkpoint["checkpoint_id"],
         "rouge_l": total.rouge_l.mean,
-        "rouge_l_interval": show_interval(total.rouge_l),
+        "rouge_l_interval": str(total.rouge_l),
         **{f"rouge_l_{name}": value for name, value in total.conditions.items()},
         **total.figures,
         "contamination": {sign: marked.count(sign) for sign in sorted(set(marked))},

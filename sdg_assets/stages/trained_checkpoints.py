@@ -76,19 +76,19 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     checkpoint_id = identify(examples, recipe)
     composition = compose(examples)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
-    lineage = Lineage(
-        checkpoint_id=checkpoint_id,
-        corpus=run.corpus.name,
-        language=run.language,
-        snapshot=run.version,
-        run_id=run.run_id,
-        code_version=CODE_VERSION,
-        composition=composition,
-        contamination=_find_contamination(run, examples),
-    )
-    metrics = _stored_metrics(run, prefix) or _train(
-        run, examples, recipe, prefix, lineage, config.processes
-    )
+    metrics = _stored_metrics(run, prefix)
+    if metrics is None:
+        lineage = Lineage(
+            checkpoint_id=checkpoint_id,
+            corpus=run.corpus.name,
+            language=run.language,
+            snapshot=run.version,
+            run_id=run.run_id,
+            code_version=CODE_VERSION,
+            composition=composition,
+            contamination=_find_contamination(run, examples),
+        )
+        metrics = _train(run, examples, recipe, prefix, lineage, config.processes)
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,

@@ -116,7 +116,7 @@ def test_the_checkpoint_knows_what_of_its_evaluation_set_it_has_seen() -> None:
 
 @pytest.mark.usefixtures("scored")
 def test_one_listens_to_a_sample_and_reads_where_it_comes_from() -> None:
-    client = TestClient(build_app(lambda: open_workspace(read_only=True)))
+    client = TestClient(build_app(open_workspace(read_only=True)))
     assert 'href="/quiz/en"' in client.get("/").text
     examples = client.get("/quiz/en").text
     assert "&lt;b&gt;what &amp; &#34;who&#34;" in examples
