@@ -30,6 +30,7 @@ from sdg_training.espeak import Voice, synthesize
 from sdg_training.evaluate import score
 from sdg_training.intervals import bootstrap
 from sdg_training.recipe import Recipe, TrainConfig
+from sdg_training.recordings import SAMPLE_RATE
 from sdg_training.reporting import PrintReporter
 from sdg_training.tiny.voices import TIMBRES
 from sdg_training.train import train
@@ -37,7 +38,6 @@ from sdg_training.train import train
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 QUESTION = "Which digit is spoken?"
 ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-029")
-RATE = 16_000
 WAYS = ("real", "synthesized", "both")
 RECIPE: dict[str, Any] = {
     "freeze_encoder": False,
@@ -73,18 +73,17 @@ def main() -> None:
     recipe = Recipe.model_validate(
         {**RECIPE, "max_minutes": options.minutes, **json.loads(options.recipe)}
     )
-    right: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    right: dict[str, list[float]] = defaultdict(list)
     for speaker in options.folds or speakers:
         asked = [clip for clip in real if clip.speaker == speaker]
         others = [clip for clip in real if clip.speaker != speaker]
         sets = {"real": others, "synthesized": synthesized, "both": others + synthesized}
         for way in options.ways:
             answers = run_fold(sets[way], asked, recipe)
-            right[way] += [(f"{speaker} {number}", value) for number, value in enumerate(answers)]
+            right[way] += answers
             print(f"{speaker:<10} {way:<12} {np.mean(answers):.3f}", flush=True)
     for way, values in right.items():
-        interval = bootstrap([value for _, value in values])
-        print(f"mean       {way:<12} {interval}", flush=True)
+        print(f"mean       {way:<12} {bootstrap(values)}", flush=True)
 
 
 def parse() -> argparse.Namespace:
@@ -137,8 +136,8 @@ def narrow(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def make_clip(speaker: str, digit: int, samples: np.ndarray, rate: int) -> Clip:
-    audio = np.pad(resample(samples, rate), RATE // 10)
-    return Clip(speaker, digit, encode_flac(audio), len(audio) / RATE)
+    audio = np.pad(resample(samples, rate), SAMPLE_RATE // 10)
+    return Clip(speaker, digit, encode_flac(audio), len(audio) / SAMPLE_RATE)
 
 
 def run_fold(trained: Sequence[Clip], asked: Sequence[Clip], recipe: Recipe) -> list[float]:

@@ -1,4 +1,4 @@
-"""A training step of the tiny LM with threads that wait in three ways, on idle and busy cores.
+"""A training step of the tiny LM with threads that sleep or spin while they wait, on busy cores.
 
 .venv/bin/python benchmarks/threads.py
 """
@@ -29,14 +29,13 @@ print(steps / (time.perf_counter() - started))
 """
 BUSY = "while True: pass"
 WAYS = {
-    "soon sleeping (ours)": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"},
-    "sleeping": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
+    "sleeping": "PASSIVE",
+    "spinning": "ACTIVE",
 }
 
 
 def start_step(way: str, seconds: float) -> subprocess.Popen[str]:
-    environment = {**os.environ, **WAYS[way]}
+    environment = {**os.environ, "OMP_WAIT_POLICY": WAYS[way]}
     command = [sys.executable, "-c", STEP, str(seconds)]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

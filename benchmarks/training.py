@@ -34,7 +34,7 @@ from sdg_training.encoder_cache import encode_recordings
 from sdg_training.espeak import synthesize
 from sdg_training.examples import SkipLog
 from sdg_training.recipe import Recipe, TrainConfig
-from sdg_training.recordings import Recordings
+from sdg_training.recordings import SAMPLE_RATE, Recordings
 from sdg_training.reporting import PrintReporter
 from sdg_training.tiny import LLM
 from sdg_training.tiny.voices import sample_voice
@@ -49,7 +49,6 @@ SIZES = (1_000, 10_000, 100_000)
 # Runs in a process of its own, whose peak memory is its own.
 CHILD = """
 import json, resource, sys
-from pathlib import Path
 from sdg_training.recipe import TrainConfig
 from sdg_training.train import train
 result = train(TrainConfig.model_validate_json(sys.argv[1]))
@@ -90,7 +89,7 @@ def speak(blobs: BlobStore, count: int) -> list[dict[str, Any]]:
             "method": "tts", "source_corpus": "world", "source_language": "en", "speaker": None,
             "context": passage.text, "question": pair.question, "answer": pair.answer,
             "shard": ref.shard, "byte_offset": ref.offset, "byte_length": ref.length,
-            "duration": len(clip) / 16_000,
+            "duration": len(clip) / SAMPLE_RATE,
         }
         for passage, clip, ref in zip(passages, clips, refs, strict=True)
         for pair in passage.questions
@@ -110,17 +109,19 @@ def measure_speed(folder: Path, rows: Sequence[dict[str, Any]], updates: int) ->
         recipe = Recipe.model_validate(
             {"lora": {"rank": 8}, "epochs": 50, "max_steps": updates, "fusion": {"type": fusion}}
         )
+        config = TrainConfig(
+            examples=str(path),
+            blobs=f"file://{folder}/blobs",
+            output=folder / fusion,
+            recipe=recipe,
+        )
+        batches = collate(config)
         ours, bare = [], []
         for number in range(ROUNDS):
-            config = TrainConfig(
-                examples=str(path),
-                blobs=f"file://{folder}/blobs",
-                output=folder / f"{fusion}-{number}",
-                recipe=recipe,
-            )
-            metrics = train(config, PrintReporter(interval=1e9)).metrics
+            own = config.model_copy(update={"output": folder / f"{fusion}-{number}"})
+            metrics = train(own, PrintReporter(interval=1e9)).metrics
             ours.append(metrics["examples_per_second"])
-            bare.append(run_bare_loop(config))
+            bare.append(run_bare_loop(recipe, batches))
         ratios = sorted(a / b for a, b in zip(ours, bare, strict=True))
         print(
             f"{fusion}: sdg {median(ours):.1f} examples/s, bare loop {median(bare):.1f}, "
@@ -131,13 +132,11 @@ def measure_speed(folder: Path, rows: Sequence[dict[str, Any]], updates: int) ->
         )
 
 
-def run_bare_loop(config: TrainConfig) -> float:
+def run_bare_loop(recipe: Recipe, batches: Sequence[Batch]) -> float:
     """Examples per second over batches that are ready, with the same model and optimizer."""
-    recipe = config.recipe
     torch.manual_seed(recipe.seed)
     model, _ = build_model(recipe)
     model.llm.set_attn_implementation("eager")
-    batches = collate(config)
     optimizer = build_optimizer(model, recipe)
     bf16 = wants_bfloat16(recipe.precision, on_cpu=True)
     model.train()

@@ -9,10 +9,10 @@ import soxr
 from numpy.typing import NDArray
 
 from sdg_training.recipe import AugmentRecipe
+from sdg_training.recordings import SAMPLE_RATE
 
 Waveform = NDArray[np.float32]
 
-_RATE = 16_000  # Hz
 _MASK_SECONDS = 0.1  # the longest
 _QUIETEST = 1e-6  # root mean square: below this there is nothing to add noise to
 
@@ -25,14 +25,14 @@ def augment(samples: Waveform, recipe: AugmentRecipe, generator: np.random.Gener
     samples = tilt(samples, recipe.tilt * generator.uniform(-1, 1))
     samples = add_noise(samples, generator.uniform(recipe.min_snr, recipe.max_snr), generator)
     samples = mask(samples, int(generator.integers(recipe.masks + 1)), generator)
-    return samples * np.float32(10 ** (recipe.gain * generator.uniform(-1, 1) / 20))
+    return samples * np.float32(to_factor(recipe.gain * generator.uniform(-1, 1)))
 
 
 def change_speed(samples: Waveform, factor: float) -> Waveform:
     """Faster and higher, or slower and lower: another vocal tract (Ko et al., Interspeech 2015)."""
     if factor == 1:
         return samples
-    changed: Waveform = soxr.resample(samples, _RATE * factor, _RATE)
+    changed: Waveform = soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)
     return changed
 
 
@@ -45,19 +45,28 @@ def tilt(samples: Waveform, slope: float) -> Waveform:
 
 def add_noise(samples: Waveform, snr: float, generator: np.random.Generator) -> Waveform:
     """Noise of a random colour, ``snr`` decibels below the recording's own level."""
-    level = float(np.sqrt(np.mean(np.square(samples))))
+    level = rms(samples)
     if level < _QUIETEST:
         return samples
     noise = tilt(generator.standard_normal(len(samples), np.float32), generator.uniform(-0.95, 0.5))
-    wanted = level * 10 ** (-snr / 20) / float(np.sqrt(np.mean(np.square(noise))))
-    return samples + noise * np.float32(wanted)
+    return samples + noise * np.float32(level * to_factor(-snr) / rms(noise))
 
 
 def mask(samples: Waveform, count: int, generator: np.random.Generator) -> Waveform:
     """``count`` short stretches of silence, as SpecAugment's time masks (arXiv 1904.08779)."""
     masked = samples.copy()
     for _ in range(count):
-        length = int(generator.uniform(0, _MASK_SECONDS) * _RATE)
+        length = int(generator.uniform(0, _MASK_SECONDS) * SAMPLE_RATE)
         start = int(generator.integers(max(1, len(masked) - length)))
         masked[start : start + length] = 0
     return masked
+
+
+def rms(samples: Waveform) -> float:
+    """The root mean square, as a level."""
+    return float(np.sqrt(np.mean(np.square(samples))))
+
+
+def to_factor(decibels: float) -> float:
+    """Of amplitudes."""
+    return float(10 ** (decibels / 20))

@@ -113,18 +113,20 @@ def plan_epoch(pools: Sequence[Pool], recipe: Recipe, epoch: int) -> list[Items]
     for with_audio in (True, False):
         kin = [pool for pool in pools if (pool.task != "text") == with_audio]
         if kin:
-            items, lengths = _sample_pools(kin, generator)
+            items, lengths = _sample_pools(kin, epoch, generator)
             plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
-            batches += [items[batch] + epoch * kin[0].stride for batch in plan]
+            batches += [items[batch] for batch in plan]
     generator.shuffle(batches)  # type: ignore[arg-type]
     return batches
 
 
-def _sample_pools(pools: Sequence[Pool], generator: np.random.Generator) -> tuple[Items, Lengths]:
-    used = [pool.sample(generator) for pool in pools]
+def _sample_pools(
+    pools: Sequence[Pool], epoch: int, generator: np.random.Generator
+) -> tuple[Items, Lengths]:
+    used = [(pool, pool.sample(generator)) for pool in pools]
     return (
-        np.concatenate([pool.items[each] for pool, each in zip(pools, used, strict=True)]),
-        np.concatenate([pool.lengths[each] for pool, each in zip(pools, used, strict=True)]),
+        np.concatenate([pool.items[each] + epoch * pool.stride for pool, each in used]),
+        np.concatenate([pool.lengths[each] for pool, each in used]),
     )
 
 

@@ -117,9 +117,8 @@ def _explaining(folder: Path) -> Iterator[None]:
         CheckpointError: what transformers, torch and safetensors say of weights they cannot load.
     """
     level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity(
-        logging.CRITICAL
-    )  # its report of mismatches is a screen long
+    # Its report of mismatches is a screen long.
+    transformers_logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     except SafetensorError as error:

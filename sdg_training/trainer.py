@@ -198,7 +198,7 @@ class Watch(TrainerCallback):
                 Progress(
                     "training",
                     update,
-                    min(state.max_steps, self._estimate_last(update)),
+                    self._estimate_last(state),
                     "updates",
                     self._meter.seconds,
                     {**figures, **self._meter.get_rates()},
@@ -224,11 +224,12 @@ class Watch(TrainerCallback):
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         self._meter.save(folder / meter_file(args.process_index))
 
-    def _estimate_last(self, update: int) -> int:
-        """The update that the time limit will come at."""
+    def _estimate_last(self, state: TrainerState) -> int:
+        """The last update of the plan, or the one that the time limit will come at."""
         if self._limit == math.inf:
-            return self._trainer.state.max_steps
-        return math.ceil(update * max(self._limit / max(self._meter.seconds, 1e-9), 1))
+            return state.max_steps
+        slowness = max(1.0, self._limit / max(self._meter.seconds, 1e-9))
+        return min(state.max_steps, math.ceil(state.global_step * slowness))
 
     def _agree(self, wanted: bool) -> bool:
         """Whether any process wants it; all of them hear the same."""

@@ -12,6 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from sdg_training.augment import rms, tilt, to_factor
 from sdg_training.espeak import SpokenWord, synthesize, synthesize_words
 from sdg_training.tiny.noise import invent_word
 from sdg_training.tiny.progress import Progress
@@ -102,10 +103,10 @@ def augment(rng: random.Random, utterance: Utterance) -> Heard:
     """Margins, brightness, noise and level of another room."""
     before, after = (int(rng.uniform(0, MARGIN) * SAMPLE_RATE) for _ in range(2))
     samples = np.pad(to_float(utterance.audio), (before, after))
-    samples[1:] -= np.float32(rng.uniform(-TILT, TILT)) * samples[:-1]
+    samples = tilt(samples, rng.uniform(-TILT, TILT))
     if rng.random() < NOISY_SHARE:
-        samples += make_noise(rng, len(samples), _rms(samples) * _gain(-rng.uniform(*SNR)))
-    samples *= np.float32(_gain(rng.uniform(*LEVEL)) / np.abs(samples).max())
+        samples += make_noise(rng, len(samples), rms(samples) * to_factor(-rng.uniform(*SNR)))
+    samples *= np.float32(to_factor(rng.uniform(*LEVEL)) / np.abs(samples).max())
     delay = before / SAMPLE_RATE
     words = tuple((start + delay, end + delay) for start, end in utterance.words)
     return Heard(samples, utterance.text, utterance.language, words)
@@ -120,7 +121,7 @@ def make_noise(rng: random.Random, length: int, level: float) -> NDArray[np.floa
     noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(length, np.float32)
     colour = rng.uniform(-0.95, 0.5)
     smooth = np.convolve(noise, (-colour) ** np.arange(16), "same").astype(np.float32)
-    return smooth * np.float32(level / _rms(smooth))
+    return smooth * np.float32(level / rms(smooth))
 
 
 def align_words(
@@ -193,11 +194,3 @@ def _speak_babble(rng: random.Random, language: str) -> Utterance:
 
 def _resample(audio: NDArray[np.float32], rate: int) -> NDArray[np.int16]:
     return (soxr.resample(audio, rate, SAMPLE_RATE).clip(-1, 1) * 32767).astype(np.int16)
-
-
-def _rms(samples: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.mean(np.square(samples))))
-
-
-def _gain(decibel: float) -> float:
-    return float(10 ** (decibel / 20))
