@@ -6,6 +6,7 @@ All state lives under one home folder: ``$SDG_HOME``, or ``.sdg`` in the working
 
 import os
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -178,19 +179,50 @@ def shipped_profiles() -> tuple[str, ...]:
 def load_profile(name_or_path: str) -> Profile:
     """A shipped profile by name, or any profile by the path of its YAML file.
 
+    What a profile leaves out is as in the one that its field ``extends`` names.
+
     Raises:
         SettingsError: there is no such profile, or a field is unknown or wrong.
     """
+    path = _locate_profile(name_or_path)
+    return validate(Profile, _read_profile(path), path)
+
+
+def merge_fields(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``, and what of their nested fields is not changed."""
+    nested = {
+        name: {**base[name], **value}
+        for name, value in changes.items()
+        if isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
+    }
+    return {**base, **changes, **nested}
+
+
+def _locate_profile(name_or_path: str) -> Path:
     if name_or_path in shipped_profiles():
-        path = Path(str(resources.files("sdg_assets") / "profiles" / f"{name_or_path}.yaml"))
-    else:
-        path = Path(name_or_path).expanduser()
-        if not path.is_file():
-            raise SettingsError(
-                f"no profile {name_or_path!r}: write one of {', '.join(shipped_profiles())}, "
-                "or the path of a YAML file"
-            )
-    return validate(Profile, read_yaml(path), path)
+        return Path(str(resources.files("sdg_assets") / "profiles" / f"{name_or_path}.yaml"))
+    path = Path(name_or_path).expanduser()
+    if not path.is_file():
+        raise SettingsError(
+            f"no profile {name_or_path!r}: write one of {', '.join(shipped_profiles())}, "
+            "or the path of a YAML file"
+        )
+    return path
+
+
+def _read_profile(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Its fields with those of the profiles that it extends; engines are replaced as wholes."""
+    if path in extending:
+        raise SettingsError(f"{path} extends itself: {' -> '.join(map(str, extending))}")
+    values = read_yaml(path)
+    extended = values.pop("extends", None)
+    if extended is None:
+        return values
+    base = _read_profile(_locate_profile(str(extended)), (*extending, path))
+    merged = {**base, **values}
+    if isinstance(values.get("recipe"), Mapping):
+        merged["recipe"] = merge_fields(base.get("recipe") or {}, values["recipe"])
+    return merged
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -32,6 +32,27 @@ def test_the_paper_profile_is_the_published_recipe() -> None:
     assert not recipe.freeze_encoder
 
 
+def test_a_profile_is_as_the_one_it_extends_but_for_what_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nextends: paper-xatt\nrecipe: {lora: {rank: 4}, epochs: 1}\n")
+    mine, base = load_profile(str(path)), load_profile("paper-xatt")
+    assert (mine.name, mine.asr, mine.llm) == ("mine", base.asr, base.llm)
+    assert (mine.recipe.epochs, mine.recipe.lora.rank) == (1, 4)
+    assert mine.recipe.lora.alpha == base.recipe.lora.alpha == 32
+    assert mine.recipe.fusion == base.recipe.fusion
+
+
+def test_a_profile_cannot_extend_itself_or_what_is_not_there(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text(f"name: one\nextends: {other}\n")
+    other.write_text(f"name: other\nextends: {one}\n")
+    with pytest.raises(SettingsError, match="extends itself"):
+        load_profile(str(one))
+    other.write_text("name: other\nextends: nothing\n")
+    with pytest.raises(SettingsError, match="no profile 'nothing'"):
+        load_profile(str(one))
+
+
 def test_defaults_lie_in_the_home_folder(tmp_path: Path) -> None:
     settings = load_settings(tmp_path)
     assert settings.catalog == f"sqlite:///{tmp_path}/lake/catalog.sqlite"

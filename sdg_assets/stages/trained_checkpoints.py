@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from sdg_assets.errors import UserError
 from sdg_assets.explaining import explain
 from sdg_assets.quality.contamination import COLUMNS, find_shown, summarise
-from sdg_assets.settings import SettingsError
+from sdg_assets.settings import SettingsError, merge_fields
 from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
 from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import (
@@ -113,14 +113,8 @@ def merge_recipe(base: Recipe, changes: dict[str, Any]) -> Recipe:
     Raises:
         SettingsError: a field of ``changes`` is unknown or wrong; says which.
     """
-    values = base.model_dump()
-    for name, value in changes.items():
-        if isinstance(value, dict) and isinstance(values.get(name), dict):
-            values[name] = {**values[name], **value}
-        else:
-            values[name] = value
     try:
-        return Recipe.model_validate(values)
+        return Recipe.model_validate(merge_fields(base.model_dump(), changes))
     except ValidationError as error:
         raise SettingsError(f"the recipe is wrong: {'; '.join(explain(error, Recipe))}") from error
 
