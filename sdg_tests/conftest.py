@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdg_tests import postgres
+from sdg_tests.homes import live_in
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -25,8 +26,7 @@ def shared_data() -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, as ``$SDG_HOME``."""
     folder = tmp_path / "home"
-    monkeypatch.setenv("SDG_HOME", str(folder))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    live_in(folder, monkeypatch)
     return folder
 
 

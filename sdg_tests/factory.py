@@ -1,5 +1,6 @@
 """Small real corpora for tests: eSpeak speaks, files lie as a user's would."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,20 @@ def register(folder: Path, **config: Any) -> str:
     path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
     register_files([path])
     return str(config["name"])
+
+
+def register_quiz(folder: Path, records: Iterable[Mapping[str, Any]]) -> str:
+    """Write and register the English text corpus ``quiz``, whose records say their splits."""
+    lines = (json.dumps(record) for record in records)
+    (folder / "quiz.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return register(
+        folder,
+        name="quiz",
+        kind="text_qa",
+        languages=["en"],
+        split={"by": "given"},
+        reader={"layout": "jsonl_qa", "path": "quiz.jsonl"},
+    )
 
 
 def register_folder(folder: Path, name: str, kind: str, languages: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from sdg_assets.trace import TraceError, trace
 from sdg_assets.workspace import open_workspace
 from sdg_tests.chatter import serve_prose
 from sdg_tests.factory import SENTENCES, register, register_folder, write_profile, write_speech
+from sdg_tests.homes import live_in
 from sdg_tests.storage.rows import make_rows
 
 LINE = '{"id": "q1", "context": "The lamp is red.", "question": "Which?", "answer": "The lamp"}\n'
@@ -25,8 +26,7 @@ LINE = '{"id": "q1", "context": "The lamp is red.", "question": "Which?", "answe
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     tmp_path = tmp_path_factory.mktemp("traced")
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SDG_HOME", str(tmp_path / "home"))
-        environment.delenv("DAGSTER_HOME", raising=False)
+        live_in(tmp_path / "home", environment)
         yield make_lake(tmp_path)
 
 

@@ -1,6 +1,5 @@
 """Ctrl-C ends a whole command, and the processes that it started."""
 
-import json
 import os
 import signal
 import time
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
-from sdg_tests.factory import register
+from sdg_tests.factory import register_quiz
 from sdg_tests.processes import start_sdg
 
 PAIR = {"question": "What did Abigail buy?", "answer": "a red lamp"}
@@ -26,12 +25,7 @@ def is_there(group: int) -> bool:
 def test_one_interrupt_ends_the_training_and_all_that_was_to_follow(
     home: Path, tmp_path: Path
 ) -> None:
-    lines = (json.dumps({"id": f"p{number}", **TEXT}) for number in range(4))
-    (tmp_path / "quiz.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    register(
-        tmp_path, name="quiz", kind="text_qa", languages=["en"], split={"by": "given"},
-        reader={"layout": "jsonl_qa", "path": "quiz.jsonl"},
-    )  # fmt: skip
+    register_quiz(tmp_path, ({"id": f"p{number}", **TEXT} for number in range(4)))
     assert not run_stages(Partition("quiz", "en"), stages_upto("training_examples")).failed
     process = start_sdg(
         home, "run", "quiz/en", "quiz/en", "--only", "trained_checkpoints",

@@ -16,7 +16,9 @@ from sdg_assets.corpora.keys import Partition
 from sdg_assets.samples.app import build_app
 from sdg_assets.stages import launch
 from sdg_assets.workspace import open_workspace
-from sdg_tests.factory import register
+from sdg_tests.factory import register_quiz
+from sdg_tests.homes import live_in
+from sdg_tests.metadata import metadata_of
 
 QUIZ = Partition("quiz", "en")
 RECIPE = {"trained_checkpoints": {"recipe": {"max_steps": 3}}}
@@ -33,21 +35,8 @@ def record(identifier: str, split: str, context: str) -> dict[str, Any]:
 
 
 def prepare(folder: Path, records: list[dict[str, Any]]) -> None:
-    lines = (json.dumps(each) for each in records)
-    (folder / "quiz.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    register(
-        folder, name="quiz", kind="text_qa", languages=["en"], split={"by": "given"},
-        reader={"layout": "jsonl_qa", "path": "quiz.jsonl"},
-    )  # fmt: skip
+    register_quiz(folder, records)
     assert not run_stages(QUIZ, stages_upto("training_examples")).failed
-
-
-def read_metadata(asset: str) -> dict[str, Any]:
-    with open_instance() as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey(asset))
-    assert event is not None
-    assert event.asset_materialization is not None
-    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +44,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A home with a corpus that was trained on and scored."""
     folder = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SDG_HOME", str(folder / "home"))
-        patch.delenv("DAGSTER_HOME", raising=False)
+        live_in(folder / "home", patch)
         patch.setattr(launch, "OBSERVE_SECONDS", 0.05)
         prepare(folder, [record(side, side, text) for side, text in PLACES.items()])
         stages = ("trained_checkpoints", "rouge_l_scores")
@@ -76,7 +64,7 @@ def test_scores_are_told_beside_what_they_are_to_be_compared_with(
         assert row["rouge_l_cascade"] is not None
         assert row["rouge_l_audio_shuffled"] is not None
         assert row["contamination"] == []
-    metadata = read_metadata("rouge_l_scores")
+    metadata = metadata_of("rouge_l_scores")
     assert metadata["contamination"] == {}
     assert " to " in metadata["rouge_l_interval"]
     for name in ("leaderboard", "plot"):
@@ -99,7 +87,7 @@ def test_training_is_observed_while_it_runs() -> None:
     assert told
     assert {each.partition for each in told if each} == {"quiz|en"}
     assert any(each and "examples_per_second" in each.metadata for each in told)
-    checkpoint = read_metadata("trained_checkpoints")
+    checkpoint = metadata_of("trained_checkpoints")
     assert checkpoint["teraflops"] > 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.workspace import open_workspace
-from sdg_tests.factory import register
+from sdg_tests.factory import register_quiz
 from sdg_tests.processes import run_sdg, start_sdg
 
 QUIZ = Partition("quiz", "en")
@@ -28,12 +28,7 @@ def prepare(home: Path, folder: Path) -> None:
         }
         for number in range(2, 6)
     ]
-    lines = (json.dumps(record) for record in records)
-    (folder / "quiz.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    register(
-        folder, name="quiz", kind="text_qa", languages=["en"], split={"by": "given"},
-        reader={"layout": "jsonl_qa", "path": "quiz.jsonl"},
-    )  # fmt: skip
+    register_quiz(folder, records)
     assert not run_stages(QUIZ, stages_upto("training_examples")).failed
 
 

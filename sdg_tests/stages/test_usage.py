@@ -1,26 +1,16 @@
 """What a materialisation tells of its engines."""
 
 from pathlib import Path
-from typing import Any
 
-import dagster as dg
 import pytest
 
-from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.stages.usage import EngineUse, describe_engines
 from sdg_assets.storage.ledger import Summary
 from sdg_tests.factory import register_folder, write_speech
+from sdg_tests.metadata import metadata_of
 from sdg_tests.worlds import passages
-
-
-def metadata_of(stage: str) -> dict[str, Any]:
-    with open_instance() as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey(stage))
-    assert event is not None
-    assert event.asset_materialization is not None
-    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
 def test_figures_are_those_of_the_calls_made_now() -> None:

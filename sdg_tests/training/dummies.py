@@ -1,4 +1,4 @@
-"""A tokenizer, recordings and tables of examples for tests."""
+"""Small random models, a tokenizer, recordings and tables of examples for tests."""
 
 import io
 import tarfile
@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import soundfile
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    ParakeetEncoder,
+    ParakeetEncoderConfig,
+    ParakeetFeatureExtractor,
+    PreTrainedConfig,
+    PreTrainedTokenizerFast,
+)
+
+# What eight recordings are called; in several scripts.
+ANSWERS = ["red", "grün", "मछली", "北京", "سوق", "blue bird", "eins", "two"]
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"
@@ -33,6 +44,42 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
         additional_special_tokens=["<|user|>", "<|assistant|>"],
         chat_template=CHAT_TEMPLATE,
     )
+
+
+def save_llm(kind: type[PreTrainedConfig], folder: Path) -> Path:
+    """A random LLM of that family with its tokenizer and its chat template, in ``folder``."""
+    tokenizer = byte_tokenizer()
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = kind(
+        vocab_size=len(tokenizer),
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def build_parakeet() -> tuple[ParakeetEncoder, ParakeetFeatureExtractor]:
+    """A random FastConformer and its feature extractor: 40 ms per frame."""
+    config = ParakeetEncoderConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        subsampling_factor=4,
+        subsampling_conv_channels=8,
+        num_mel_bins=40,
+        initializer_range=0.2,
+    )
+    return ParakeetEncoder(config), ParakeetFeatureExtractor(feature_size=40)
 
 
 def noise(seconds: float, seed: int) -> NDArray[np.float32]:

@@ -7,13 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from transformers import (
-    AutoModelForCausalLM,
     HubertConfig,
     HubertModel,
-    ParakeetEncoder,
-    ParakeetEncoderConfig,
-    ParakeetFeatureExtractor,
-    PreTrainedConfig,
     Qwen2Config,
     SeamlessM4TFeatureExtractor,
     Wav2Vec2BertConfig,
@@ -24,14 +19,20 @@ from transformers import (
     WhisperModel,
 )
 
-from sdg_tests.training.dummies import byte_tokenizer, encode_flac, noise, write_examples
+from sdg_tests.training.dummies import (
+    ANSWERS,
+    build_parakeet,
+    encode_flac,
+    noise,
+    save_llm,
+    write_examples,
+)
 from sdg_training.evaluate import score
 from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.train import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-ANSWERS = ["red", "grün", "मछली", "北京", "سوق", "blue bird", "eins", "two"]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 HUBERT = {"conv_dim": (32,) * 7, "conv_bias": True, "num_conv_pos_embeddings": 16}
 WHISPER = {
@@ -41,15 +42,7 @@ WHISPER = {
     "decoder_start_token_id": 1, "init_std": 0.2, "max_source_positions": 100,
 }  # fmt: skip
 ENCODERS = {
-    "parakeet": lambda: (
-        ParakeetEncoder(
-            ParakeetEncoderConfig(
-                **SIZES, intermediate_size=64, subsampling_factor=4, subsampling_conv_channels=8,
-                num_mel_bins=40, initializer_range=0.2,
-            )
-        ),
-        ParakeetFeatureExtractor(feature_size=40),
-    ),
+    "parakeet": build_parakeet,
     "whisper": lambda: (
         WhisperModel(WhisperConfig(**WHISPER)),
         WhisperFeatureExtractor(feature_size=40, chunk_length=2),
@@ -65,31 +58,17 @@ ENCODERS = {
 }  # fmt: skip
 
 
-def build_llm(kind: type[PreTrainedConfig], folder: Path) -> Path:
-    tokenizer = byte_tokenizer()
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(1)
-    config = kind(
-        vocab_size=len(tokenizer), hidden_size=48, intermediate_size=96, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True,
-        initializer_range=0.2, eos_token_id=tokenizer.eos_token_id, bos_token_id=None,
-    )  # fmt: skip
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_llm(Qwen2Config, tmp_path_factory.mktemp("qwen"))
+    return save_llm(Qwen2Config, tmp_path_factory.mktemp("qwen"))
 
 
 @pytest.fixture(scope="module", params=list(ENCODERS))
 def any_encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     torch.manual_seed(2)
-    model, extractor = ENCODERS[request.param]()
-    model.save_pretrained(folder)
-    extractor.save_pretrained(folder)
+    for part in ENCODERS[request.param]():
+        part.save_pretrained(folder)
     return folder
 
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import MistralConfig
 
 from sdg_assets.settings import load_profile
-from sdg_tests.training.dummies import byte_tokenizer, write_toys
+from sdg_tests.training.dummies import save_llm, write_toys
 from sdg_training.checkpoint import load_checkpoint
 from sdg_training.recipe import TrainConfig
 from sdg_training.train import train
@@ -18,17 +17,7 @@ PUBLISHED = {"optimizer": "adam", "learning_rate": 1e-4, "weight_decay": 1e-3, "
 
 @pytest.fixture(scope="module")
 def mistral(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mistral")
-    tokenizer = byte_tokenizer()
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(1)
-    config = MistralConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=None,
-    )  # fmt: skip
-    MistralForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_llm(MistralConfig, tmp_path_factory.mktemp("mistral"))
 
 
 @pytest.mark.parametrize("name", ["paper", "paper-xatt", "paper-7b"])

@@ -23,7 +23,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from transformers import PreTrainedTokenizerFast
 
-from sdg_tests.training.dummies import byte_tokenizer, encode_flac, noise, write_examples
+from sdg_tests.training.dummies import ANSWERS, byte_tokenizer, encode_flac, noise, write_examples
 from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, load_recipe
 from sdg_training.evaluate import score
 from sdg_training.examples import ExamplesError
@@ -36,7 +36,6 @@ from sdg_training.train import (
 )
 from sdg_training.trainer import build_optimizer, schedule
 
-ANSWERS = ["red", "grün", "मछली", "北京", "سوق", "blue bird", "eins", "two"]
 ADAPTERS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_size": 64},
     "conformer": {
