@@ -34,7 +34,7 @@ SHARPNESS = 20.0  # at first: the logit of a frame that is just a typical token'
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    steps: int = 1800
+    steps: int = 1200
     batch_seconds: float = 100.0
     learning_rate: float = 2e-3
     layers: int = 4

@@ -27,7 +27,7 @@ MOST_NOISE = 0.5  # of an embedding's root mean square
 
 @dataclass(frozen=True, slots=True)
 class LLMSettings:
-    steps: int = 4800
+    steps: int = 4200
     lesson_steps: int = 200  # of copying, before the tasks
     batch_tokens: int = 3000
     learning_rate: float = 3e-3

@@ -1,14 +1,18 @@
-"""The parts of the tiny world's models, each made and measured."""
+"""The parts of the tiny world's models, each made and then measured."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 import whisper
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaForCausalLM,
+    ParakeetFeatureExtractor,
+    ParakeetForCTC,
+    PreTrainedTokenizerFast,
+)
 
 from sdg_training.tiny import ENCODER, LLM, WHISPER
 from sdg_training.tiny.encoder import train_encoder
@@ -19,9 +23,10 @@ from sdg_training.tiny.speech import Utterance, speak_babble, speak_utterances
 from sdg_training.tiny.whisper_model import train_whisper
 from sdg_training.tiny.world import list_languages
 
-CHAINS = (("llm", "encoder"), ("whisper",))  # side by side: the encoder learns the LM's embeddings
-PARTS = tuple(part for chain in CHAINS for part in chain)
-THREADS = 1  # of each chain: models this small gain little from a second one
+PARTS = ("llm", "whisper", "encoder")
+AFTER = {"encoder": "llm"}  # it learns the LM's embeddings
+# The LM and Whisper gain little from a second thread; the encoder soon has both cores to itself.
+THREADS = {"llm": 1, "whisper": 1, "encoder": 2}
 TRAIN_UTTERANCES = 9000
 TEST_UTTERANCES = 300
 BABBLE_UTTERANCES = 900
@@ -30,21 +35,39 @@ TEST_PASSAGES = 150  # of each language
 Figures = dict[str, Any]
 
 
-def make_chain(parts: Sequence[str], output: Path, seed: int) -> Figures:
-    """One part after the other, in the folder ``output``; their figures by part."""
-    torch.set_num_threads(THREADS)
-    figures = {}
-    for part in parts:
-        started = time.perf_counter()
-        measured = _MAKERS[part](output, seed)
-        minutes = round((time.perf_counter() - started) / 60, 1)
-        figures[part] = {"minutes": minutes, **measured}
-        print(json.dumps({part: figures[part]}, indent=2), flush=True)
-    return figures
+def make(part: str, output: Path, seed: int) -> Figures:
+    """Train a part and save it in the folder ``output``; how long that took."""
+    torch.set_num_threads(THREADS[part])
+    started = time.perf_counter()
+    _MAKERS[part](output, seed)
+    return {"minutes": round((time.perf_counter() - started) / 60, 1)}
 
 
-def _make_llm(output: Path, seed: int) -> Figures:
-    model, tokenizer = train_llm(output / LLM.name, seed)
+def measure(part: str, output: Path, seed: int) -> Figures:
+    """The size of a part, and what it does by language."""
+    torch.set_num_threads(1)
+    return _METERS[part](output, seed)
+
+
+def _make_llm(output: Path, seed: int) -> None:
+    train_llm(output / LLM.name, seed)
+
+
+def _make_encoder(output: Path, seed: int) -> None:
+    utterances = speak_utterances(TRAIN_UTTERANCES, "train", seed)
+    llm, tokenizer = _load_llm(output)
+    embeddings = llm.model.embed_tokens.weight.detach()
+    train_encoder(output / ENCODER.name, tokenizer, embeddings, utterances, seed)
+
+
+def _make_whisper(output: Path, seed: int) -> None:
+    utterances = speak_utterances(TRAIN_UTTERANCES, "train", seed)
+    babble = speak_babble(BABBLE_UTTERANCES, seed)
+    train_whisper(output / WHISPER.name, utterances + babble, seed)
+
+
+def _measure_llm(output: Path, seed: int) -> Figures:
+    model, tokenizer = _load_llm(output)
     return {
         "megabytes": _megabytes(output / LLM.name),
         "parameters": model.num_parameters(),
@@ -55,47 +78,52 @@ def _make_llm(output: Path, seed: int) -> Figures:
     }
 
 
-def _make_encoder(output: Path, seed: int) -> Figures:
-    train = speak_utterances(TRAIN_UTTERANCES, "train", seed)
-    test = speak_utterances(TEST_UTTERANCES, "test", seed)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(output / LLM.name)
-    llm: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(output / LLM.name)
-    embeddings = llm.model.embed_tokens.weight.detach()
-    model, extractor = train_encoder(output / ENCODER.name, tokenizer, embeddings, train, seed)
+def _measure_encoder(output: Path, seed: int) -> Figures:
+    model = ParakeetForCTC.from_pretrained(output / ENCODER.name).eval()
+    extractor = ParakeetFeatureExtractor.from_pretrained(output / ENCODER.name)
+    _, tokenizer = _load_llm(output)
     return {
         "megabytes": _megabytes(output / ENCODER.name),
         "parameters": model.num_parameters(),
         **{
             language: _rounded(evaluate_encoder(model, extractor, tokenizer, utterances))
-            for language, utterances in _by_language(test).items()
+            for language, utterances in _speak_tests(seed).items()
         },
     }
 
 
-def _make_whisper(output: Path, seed: int) -> Figures:
-    train = speak_utterances(TRAIN_UTTERANCES, "train", seed)
-    test = speak_utterances(TEST_UTTERANCES, "test", seed)
+def _measure_whisper(output: Path, seed: int) -> Figures:
     path = output / WHISPER.name
-    train_whisper(path, train + speak_babble(BABBLE_UTTERANCES, seed), seed)
     model = whisper.load_model(str(path), device="cpu")
     return {
         "megabytes": _megabytes(path),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **{
             language: _rounded(evaluate_whisper(model, utterances))
-            for language, utterances in _by_language(test).items()
+            for language, utterances in _speak_tests(seed).items()
         },
     }
 
 
-_MAKERS: dict[str, Callable[[Path, int], Figures]] = {
+_MAKERS: dict[str, Callable[[Path, int], None]] = {
     "llm": _make_llm,
     "encoder": _make_encoder,
     "whisper": _make_whisper,
 }
+_METERS: dict[str, Callable[[Path, int], Figures]] = {
+    "llm": _measure_llm,
+    "encoder": _measure_encoder,
+    "whisper": _measure_whisper,
+}
 
 
-def _by_language(utterances: Sequence[Utterance]) -> dict[str, list[Utterance]]:
+def _load_llm(output: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    model: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(output / LLM.name)
+    return model.eval(), PreTrainedTokenizerFast.from_pretrained(output / LLM.name)
+
+
+def _speak_tests(seed: int) -> dict[str, list[Utterance]]:
+    utterances = speak_utterances(TEST_UTTERANCES, "test", seed)
     return {
         language: [utterance for utterance in utterances if utterance.language == language]
         for language in list_languages()

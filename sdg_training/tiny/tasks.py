@@ -19,7 +19,7 @@ from sdg_training.tiny.world import (
 )
 
 Task = Literal["repeat", "write_qa", "answer", "judge_qa"]
-TASKS: dict[Task, float] = {"repeat": 0.05, "write_qa": 0.25, "answer": 0.4, "judge_qa": 0.3}
+TASKS: dict[Task, float] = {"repeat": 0.05, "write_qa": 0.3, "answer": 0.37, "judge_qa": 0.28}
 FEWEST_PAIRS, MOST_PAIRS = 3, 5
 MISHEARD_SHARE = 0.3  # of all contexts
 UNCASED_SHARE = 0.3
@@ -29,6 +29,7 @@ MOST_ERRORS = 3
 WAYS_TO_BE_WRONG = (
     "this passage", "this passage", "another answer", "another question", "refusal",
 )  # fmt: skip
+THREE_FACTS_SHARE = 0.4  # more than the world has: who did what is hardest to tell among three
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def sample_any_example(rng: random.Random) -> Example:
 def sample_example(rng: random.Random, language: str, side: Side = "train") -> Example:
     """A task on a passage as a recognizer might write it."""
     task = rng.choices(list(TASKS), list(TASKS.values()))[0]
-    passage = sample_passage(rng, language, side=side)
+    passage = sample_passage(rng, language, side=side, three_facts=THREE_FACTS_SHARE)
     if rng.random() < MISHEARD_SHARE:
         passage = mishear(rng, passage, rng.randint(1, MOST_ERRORS))
     context = strip_casing(passage.text) if rng.random() < UNCASED_SHARE else passage.text

@@ -54,7 +54,7 @@ FRAMEWISE_WEIGHT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class WhisperSettings:
-    steps: int = 2600
+    steps: int = 2200
     padded_steps: int = 60
     batch: int = 16
     padded_batch: int = 12

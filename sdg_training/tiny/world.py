@@ -112,11 +112,13 @@ def sample_passage(
     domains: Sequence[str] | None = None,
     side: Side = "train",
     *,
+    three_facts: float = THREE_FACTS_SHARE,
     confusing: bool = False,
 ) -> Passage:
     """Draw a passage; the same ``rng`` state gives the same passage.
 
     Args:
+        three_facts: how probable a third fact is.
         confusing: several facts may be about goods, which is no matter where it is only spoken.
 
     Raises:
@@ -124,7 +126,7 @@ def sample_passage(
     """
     table = load_language(language)
     domain = rng.choice(_check_domains(table, domains))
-    count = 3 if rng.random() < THREE_FACTS_SHARE else 2
+    count = 3 if rng.random() < three_facts else 2
     facts: list[_Fact] = []
     for template in _choose_templates(rng, table.domains[domain], count, confusing):
         used = frozenset().union(*(fact.phrases for fact in facts))

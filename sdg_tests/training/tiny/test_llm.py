@@ -25,10 +25,11 @@ def tokenizer():
 
 @pytest.mark.parametrize("language", list_languages())
 def test_shipped_llm_does_its_tasks_on_unseen_passages(llm, tokenizer, language: str):
-    figures = evaluate_llm(llm, tokenizer, language, passages=32, seed=99)
+    """With an allowance for the chance in so few passages: their figures are in figures.json."""
+    figures = evaluate_llm(llm, tokenizer, language, passages=40, seed=99)
     loose = {"answer_misheard": 0.75, "refuse": 0.4, "judge_wrong": 0.8, "write_qa_misheard": 0.8}
     for name, share in figures.items():
-        assert share >= loose.get(name, 0.9), (name, figures)
+        assert share >= loose.get(name, 0.92), (name, figures)
 
 
 def test_shipped_llm_is_a_plain_checkpoint(llm, tokenizer):

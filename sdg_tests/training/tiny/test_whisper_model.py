@@ -39,9 +39,9 @@ def model() -> whisper.Whisper:
 
 def test_shipped_whisper_transcribes_unseen_voices(model, unseen: list[Utterance]):
     figures = evaluate_whisper(model, unseen)
-    assert figures["wer"] <= 0.08
-    assert figures["wer_without_timestamps"] <= 0.08
-    assert figures["wer_language_detected"] <= 0.1
+    assert figures["wer"] <= 0.05
+    assert figures["wer_without_timestamps"] <= 0.05
+    assert figures["wer_language_detected"] <= 0.05
     assert figures["language_detected"] >= 0.9
     assert figures["avg_logprob_p05"] > LIKELY
     assert figures["no_speech_prob_p95"] < 0.1
