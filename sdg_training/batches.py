@@ -4,6 +4,7 @@ An *item* is an example for one task in one epoch, as one number. A batch holds 
 items without, and the plan of a run is the same on however many processes it goes.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -91,8 +92,8 @@ def build_pool(
 def count_text_tokens(
     examples: Examples, processor: SALMProcessor, task: Task, asr_question: str
 ) -> Lengths:
-    """Tokens of each example's texts, without what the chat template adds to all alike."""
-    counts = np.zeros(len(examples), np.int64)
+    """Tokens of each example's texts, and of the chat template around them."""
+    counts = np.full(len(examples), processor.template_tokens, np.int64)
     for start in range(0, len(examples), _CHUNK):
         part = examples.get(range(start, min(start + _CHUNK, len(examples))))
         turns = [write_turn(example, task, asr_question) for example in part]
@@ -110,14 +111,34 @@ def plan_epoch(pools: Sequence[Pool], recipe: Recipe, epoch: int) -> list[Items]
     """The items of each batch, in an order that only the seed and the epoch decide."""
     generator = np.random.default_rng((recipe.seed, epoch))
     batches: list[Items] = []
+    for items, lengths in _sample_kinds(pools, epoch, generator):
+        plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
+        batches += [items[batch] for batch in plan]
+    generator.shuffle(batches)  # type: ignore[arg-type]
+    return batches
+
+
+def measure_plan(pools: Sequence[Pool], recipe: Recipe) -> tuple[float, float]:
+    """The share of padding in the first epoch's batches, and in as large ones drawn at random."""
+    generator = np.random.default_rng((recipe.seed, 0))
+    planned: list[Lengths] = []
+    at_random: list[Lengths] = []
+    for _, lengths in _sample_kinds(pools, 0, generator):
+        plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
+        planned += [lengths[batch] for batch in plan]
+        shuffled = generator.permutation(lengths)
+        at_random += np.split(shuffled, range(recipe.batch_size, len(shuffled), recipe.batch_size))
+    return measure_padding(planned), measure_padding(at_random)
+
+
+def _sample_kinds(
+    pools: Sequence[Pool], epoch: int, generator: np.random.Generator
+) -> Iterator[tuple[Items, Lengths]]:
+    """What an epoch uses of the items with audio, and of those without."""
     for with_audio in (True, False):
         kin = [pool for pool in pools if (pool.task != "text") == with_audio]
         if kin:
-            items, lengths = _sample_pools(kin, epoch, generator)
-            plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
-            batches += [items[batch] for batch in plan]
-    generator.shuffle(batches)  # type: ignore[arg-type]
-    return batches
+            yield _sample_pools(kin, epoch, generator)
 
 
 def _sample_pools(
@@ -138,8 +159,13 @@ def iterate_plan(pools: Sequence[Pool], recipe: Recipe) -> Iterator[Items]:
 
 def count_batches(pools: Sequence[Pool], recipe: Recipe) -> int:
     """Batches of all epochs, or those of ``max_steps`` updates where that is less."""
-    total = sum(len(plan_epoch(pools, recipe, epoch)) for epoch in range(recipe.epochs))
-    return min(total, (recipe.max_steps or total) * recipe.accumulate)
+    most = math.inf if recipe.max_steps is None else recipe.max_steps * recipe.accumulate
+    total = 0
+    for epoch in range(recipe.epochs):
+        total += len(plan_epoch(pools, recipe, epoch))
+        if total >= most:
+            return int(most)
+    return total
 
 
 class RankSampler(Sampler[list[int]]):
@@ -205,10 +231,10 @@ def _cut(
     return batches
 
 
-def measure_padding(batches: Iterable[NDArray[np.int64]], lengths: NDArray) -> float:
-    """The share of the batches' total length that is padding: 0..1"""
+def measure_padding(batches: Iterable[NDArray]) -> float:
+    """The share of the total length of batches, of these lengths, that is padding: 0..1"""
     real = padded = 0.0
-    for batch in batches:
-        real += float(lengths[batch].sum())
-        padded += len(batch) * float(lengths[batch].max())
+    for lengths in batches:
+        real += float(lengths.sum())
+        padded += len(lengths) * float(lengths.max())
     return 1 - real / padded if padded else 0.0

@@ -1,5 +1,6 @@
 """Samples to a batch: features or encoder states, prompts and answers, padded on the left."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -177,7 +178,9 @@ def collate_audio(
             "encoder_mask": torch.arange(int(num_states.max())) < num_states[:, None],  # (B, T)
         }
     else:
-        recordings = [sample.audio for sample in samples if sample.audio is not None]
+        # Augmentation, or a row that is a little wrong, may lengthen what just fits an encoder.
+        most = int(min(processor.max_seconds * processor.sampling_rate, sys.maxsize))
+        recordings = [sample.audio[:most] for sample in samples if sample.audio is not None]
         inputs = dict(processor.extract_features(recordings))
         num_states = processor.count_states(inputs["input_features_mask"].sum(-1))
     return inputs, processor.count_audio_tokens(num_states).tolist()

@@ -6,8 +6,9 @@ question alone. ``cascade``: the LLM as it was, reading a recognizer's text in t
 stead. ``untrained``: with the recording, before any training.
 """
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -38,6 +39,7 @@ from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 Condition = Literal["trained", "audio_removed", "audio_shuffled", "cascade", "untrained"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 COLUMNS = ("prediction", "rouge_l", "exact_match", "token_f1", "bleu", "in_context")
+FEWEST_ANSWER_TOKENS = 64
 AsrTexts = Mapping[tuple[str, int], str]  # by Example.recording
 
 
@@ -71,7 +73,7 @@ def score(
     *,
     asr_texts: AsrTexts | None = None,
     batch_size: int = 32,
-    max_new_tokens: int = 64,
+    max_new_tokens: int | None = None,
     num_beams: int = 1,
     reporter: Reporter | None = None,
 ) -> Scores:
@@ -79,6 +81,8 @@ def score(
 
     Args:
         asr_texts: what a recognizer heard in each recording, for the condition ``cascade``.
+        max_new_tokens: of an answer, at most; None: a quarter more than the longest right one has,
+            in whichever language, and 64 at least.
 
     Raises:
         CheckpointError: there is no checkpoint.
@@ -99,7 +103,15 @@ def score(
         source = encode_recordings(model, processor, recordings, recipe, reporter)
     plan = plan_answers(usable, processor, recipe)
     scorer = _Scorer(
-        model, processor, source, plan, recipe, max_new_tokens, num_beams, reporter, asr_texts or {}
+        model,
+        processor,
+        source,
+        plan,
+        recipe,
+        max_new_tokens or limit_answers(usable, processor),
+        num_beams,
+        reporter,
+        asr_texts or {},
     )
     answers = {}
     for condition in sorted(conditions, key=CONDITIONS.index):  # the last one undoes the training
@@ -109,6 +121,15 @@ def score(
         reporter.log(line)
     used = select_unskipped(usable, skips)
     return Scores(tabulate(used, answers, asr_texts), skips, time.monotonic() - started)
+
+
+def limit_answers(examples: Iterable[Example], processor: SALMProcessor) -> int:
+    """Tokens that an answer may have, so that none is cut because of its script."""
+    longest = max(
+        len(processor.tokenizer.encode(example.answer, add_special_tokens=False))
+        for example in examples
+    )
+    return max(FEWEST_ANSWER_TOKENS, math.ceil(1.25 * longest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,8 @@ def find_fault(example: Example, audio_token: str, max_seconds: float) -> Skip |
         text = getattr(example, name)
         if not text or not text.strip():
             return Skip(example, f"empty_{name}", f"the {name} is empty")
-        if audio_token in text:
+    for name in ("question", "answer", "context"):
+        if audio_token in (getattr(example, name) or ""):
             detail = f"the {name} holds the audio placeholder {audio_token}"
             return Skip(example, "placeholder_in_text", detail)
     if example.duration < MIN_SECONDS:

@@ -9,6 +9,20 @@ from sdg_training.collator import collate_audio
 from sdg_training.recordings import Sample
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
+# Chat models come with habits, as to say nothing twice that stands in the prompt: a text that is
+# read there would be answered from less well than the same text when it is heard.
+UNBIASED = {
+    "repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "length_penalty": 1.0,
+    "min_new_tokens": None,
+    "min_length": 0,
+    "suppress_tokens": None,
+    "bad_words_ids": None,
+    "forced_eos_token_id": None,
+}
+
 
 @torch.inference_mode()
 def generate_answers(
@@ -56,6 +70,7 @@ def generate_answers(
         max_new_tokens=max_new_tokens,
         eos_token_id=sorted(_find_end_tokens(model, processor)),
         pad_token_id=processor.pad_token_id,
+        **UNBIASED,
     )
     answers = tokens[:, inputs["input_ids"].shape[1] :]
     return [text.strip() for text in processor.batch_decode(answers, skip_special_tokens=True)]

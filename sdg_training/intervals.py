@@ -37,8 +37,9 @@ def bootstrap(
     numbers = np.unique(_number(clusters or range(len(values))), return_inverse=True)[1]
     sums = np.bincount(numbers, weights=np.asarray(values, float))
     sizes = np.bincount(numbers)
-    draws = np.random.default_rng(seed).integers(0, len(sums), (RESAMPLES, len(sums)))
-    means = sums[draws].sum(1) / sizes[draws].sum(1)
+    generator = np.random.default_rng(seed)
+    draws = (generator.integers(0, len(sums), len(sums)) for _ in range(RESAMPLES))
+    means = [sums[drawn].sum() / sizes[drawn].sum() for drawn in draws]
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(sums.sum() / sizes.sum()), float(low), float(high))
 

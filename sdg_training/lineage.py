@@ -11,6 +11,7 @@ class Contamination(_Strict):
     """How much of one evaluation set the training examples have already shown."""
 
     examples: int = Field(description="of the evaluation set")
+    recordings: int = Field(0, description="evaluation examples about a training recording")
     exact_contexts: int = Field(description="evaluation contexts that are training contexts")
     exact_answers: int = Field(description="evaluation answers that are training answers")
     ngram_contexts: float = Field(description="share of their 8-grams that are in training, 0..1")

@@ -27,7 +27,8 @@ class Meter:
     audio_seconds: float = 0.0
     tokens: int = 0  # text and audio embeddings that entered the LLM
     padded_tokens: int = 0  # the same with padding
-    processes: int = 1
+    processes: int = 1  # whose counts these are
+    running: int = 1  # that do as much at the same time
     flops_per_token: float = 0.0  # of an update, over what enters the LLM
     before: float = 0.0  # seconds of earlier processes
     validating: float = 0.0  # seconds that do not count
@@ -75,20 +76,21 @@ class Meter:
         return self.tokens * self.flops_per_token / max(self.seconds, 1e-9) / 1e12
 
     def get_rates(self) -> dict[str, float]:
-        """Per second of training; ``mfu`` only on a GPU whose peak is known."""
+        """Of all processes, per second of training; ``mfu`` only on a GPU whose peak is known."""
         seconds = max(self.seconds, 1e-9)
         rates = {
-            "examples_per_second": round(self.examples / seconds, 2),
-            "audio_hours_per_hour": round(self.audio_seconds / seconds, 1),
-            "tokens_per_second": round(self.tokens / seconds, 1),
+            "examples_per_second": round(self.running * self.examples / seconds, 2),
+            "audio_hours_per_hour": round(self.running * self.audio_seconds / seconds, 1),
+            "tokens_per_second": round(self.running * self.tokens / seconds, 1),
         }
         peak = find_peak(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
-        if peak:
+        if peak and self.flops_per_token:
             rates["mfu"] = round(self.teraflops * 1e12 / peak / self.processes, 4)
         return rates
 
     def merge(self, other: "Meter") -> None:
         """Adds what another process did in the same time."""
+        self.running = 1
         for name in ("examples", "audio_seconds", "tokens", "padded_tokens", "processes"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.skips.add(other.skips.examples)

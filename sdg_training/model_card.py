@@ -77,6 +77,7 @@ def _write_contamination(lineage: Lineage) -> str:
 
 
 _CONTAMINATION = {
+    "recordings": lambda found: found.recordings,
     "contexts": lambda found: found.exact_contexts,
     "8-grams of contexts": lambda found: f"{found.ngram_contexts:.1%}",
     "answers": lambda found: found.exact_answers,

@@ -53,6 +53,11 @@ class FusionRecipe(_Strict):
         ge=1,
         description="cross_attention only; null: the hidden size, as NeMo has it",
     )
+    rotary: bool = Field(
+        default=False,
+        description="cross_attention only; its self-attention knows the distance between tokens; "
+        "published: it does not",
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="cross_attention only")
 
 
@@ -191,6 +196,16 @@ class Recipe(_Strict):
     cache_gigabytes: float = Field(
         default=2.0, ge=0, description="of memory for it; the rest goes to a temporary file"
     )
+
+    @model_validator(mode="after")
+    def _save_what_was_looked_at(self) -> Self:
+        """A loss that is no longer a number is found where it is logged: before it is saved."""
+        every = self.early_stopping.every if self.early_stopping else self.save_every
+        if every % self.log_every:
+            raise ValueError(
+                f"log_every ({self.log_every}) must divide what is saved at (every {every} updates)"
+            )
+        return self
 
 
 class TrainConfig(_Strict):

@@ -31,9 +31,8 @@ from sdg_training.batches import (
     RankSampler,
     build_pools,
     count_batches,
-    measure_padding,
+    measure_plan,
     open_usable,
-    plan_batches,
 )
 from sdg_training.checkpoint import CheckpointError, build_model, save_checkpoint
 from sdg_training.collator import Collator, ItemSource
@@ -49,14 +48,9 @@ from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.recordings import Recordings
 from sdg_training.reporting import PrintReporter, Reporter, open_reporter
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
-from sdg_training.trainer import (
-    METRIC,
-    SALMTrainer,
-    TrainingError,
-    Watch,
-    find_state,
-    meter_file,
-)
+from sdg_training.salm.cross_attention import FusionAttention
+from sdg_training.states import TrainingError, claim, find_state, hold, meter_file
+from sdg_training.trainer import METRIC, SALMTrainer, Watch
 from sdg_training.validation import build_validation
 
 _CURVE = 500  # points that a curve in the metrics has at most
@@ -81,8 +75,8 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
 
     Raises:
         ExamplesError: the table cannot be used, or none of its examples can.
-        TrainingError: the output exists already, nothing is to be trained, the number of processes
-            does not divide an update's batches, or the loss is no longer a number.
+        TrainingError: the output exists already, ``config.work`` holds another run, the number of
+            processes does not divide an update's batches, or the loss is no longer a number.
     """
     reporter, recipe = reporter or PrintReporter(), config.recipe
     if config.output.exists():
@@ -91,50 +85,79 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     model, processor = build_model(recipe)
     work = config.work or config.output.with_name(f".{config.output.name}.run")
     arguments = build_arguments(recipe, work, has_validation=config.validation is not None)
-    model.to(arguments.device)  # type: ignore[arg-type]
-    if arguments.device.type == "cpu":  # where fused attention is slow backwards
-        model.llm.set_attn_implementation("eager")
+    with hold(work, is_first=arguments.process_index == 0):
+        trainer, examples, pools = build_trainer(config, model, processor, arguments, reporter)
+        state = find_state(work, arguments.world_size)
+        if state is not None:
+            trainer.meter.load(state / meter_file(arguments.process_index))
+            reporter.log(f"going on from {state}")
+        trainer.train(resume_from_checkpoint=None if state is None else str(state))
+        return finish(trainer, config, work, examples, pools, reporter)
+
+
+def build_trainer(
+    config: TrainConfig,
+    model: SALMForConditionalGeneration,
+    processor: SALMProcessor,
+    arguments: TrainingArguments,
+    reporter: Reporter,
+) -> tuple[SALMTrainer, Examples, list[Pool]]:
+    """The run before its first update, the examples that it can use, and their items by task.
+
+    Raises:
+        ExamplesError, TrainingError: as :func:`train` says.
+    """
+    recipe, work, world = config.recipe, Path(str(arguments.output_dir)), arguments.world_size
     is_first = arguments.process_index == 0
+    model.to(arguments.device)  # type: ignore[arg-type]
+    choose_attention(model, arguments.device)
     if is_first:
         reporter.log(describe_parameters(model))
     skips = SkipLog()
     examples = open_usable(config.examples, processor, recipe, skips)
-    source = open_source(model, processor, examples, config, arguments.world_size, reporter)
+    claim(work, recipe, examples, world)
+    source = open_source(model, processor, examples, config, world, reporter)
     pools = build_pools(examples, processor, recipe)
     if not any(len(pool.items) for pool in pools):
         raise ExamplesError(
             f"no example serves the tasks {', '.join(pool.task for pool in pools)}: they need the "
             "column context, what the recording says"
         )
-    sampler = RankSampler(
-        pools, recipe, count_batches(pools, recipe), arguments.process_index, arguments.world_size
-    )
+    total = count_batches(pools, recipe)
+    sampler = RankSampler(pools, recipe, total, arguments.process_index, world)
     arguments.max_steps = math.ceil(len(sampler) / arguments.gradient_accumulation_steps)
+    most = min(recipe.max_tokens, count_positions(model))
     trainer = SALMTrainer(
         model,
         arguments,
         recipe,
         ItemSource(source, recipe.augment, recipe.seed),
         sampler,
-        Collator(
-            processor,
-            recipe.max_tokens,
-            recipe.asr_question,
-            always_hear=arguments.world_size > 1,
-        ),
-        Meter(skips=skips),
+        Collator(processor, most, recipe.asr_question, always_hear=world > 1),
+        Meter(skips=skips, running=world),
         build_validation(model, processor, config, reporter),
     )
     trainer.add_callback(Watch(trainer, reporter))
     trainer.add_callback(TensorBoardCallback(_open_tensorboard(work) if is_first else None))
     if recipe.early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(recipe.early_stopping.patience))
-    state = find_state(work, arguments.world_size)
-    if state is not None:
-        trainer.meter.load(state / meter_file(arguments.process_index))
-        reporter.log(f"going on from {state}")
-    trainer.train(resume_from_checkpoint=None if state is None else str(state))
-    return finish(trainer, config, work, examples, pools, reporter)
+    return trainer, examples, pools
+
+
+def count_positions(model: SALMForConditionalGeneration) -> int:
+    """Tokens that the LLM can tell the places of."""
+    return int(getattr(model.config.text_config, "max_position_embeddings", sys.maxsize))
+
+
+def choose_attention(model: SALMForConditionalGeneration, device: torch.device) -> None:
+    """The kernels that are fast and right in a backward pass on ``device``."""
+    if device.type == "cpu":  # where fused attention is slow backwards
+        model.llm.set_attn_implementation("eager")
+        for module in model.modules():
+            if isinstance(module, FusionAttention):
+                module.is_fused = False
+    elif device.type == "cuda":  # cuDNN's gradients can be NaN where rows are masked (torch#196678)
+        torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> TrainingArguments:
@@ -171,6 +194,7 @@ def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> Trainin
         eval_strategy="steps" if stopping else "no",
         eval_steps=stopping.every if stopping else None,
         load_best_model_at_end=stopping is not None,
+        restore_callback_states_from_checkpoint=True,  # early stopping's patience
         metric_for_best_model=METRIC,
         greater_is_better=True,
         remove_unused_columns=False,
@@ -178,6 +202,8 @@ def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> Trainin
         disable_tqdm=True,
         seed=recipe.seed,
     )
+    if arguments.n_gpu > 1:  # one process, one GPU: torchrun starts one for each
+        arguments._n_gpu = 1
     if recipe.accumulate % arguments.world_size:
         raise TrainingError(
             f"an update is made of {recipe.accumulate} batches (recipe.accumulate), which "
@@ -221,9 +247,12 @@ def finish(
     weights = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     meter = merge_meters(trainer.meter)
     used = select_unskipped(examples, meter.skips)
+    padding, padding_at_random = measure_plan(pools, trainer.recipe)
     metrics = {
         **measure_run(used, meter, trainer.recipe),
-        **measure_plan(pools, trainer.recipe),
+        "items": {pool.task: round(pool.weight * len(pool.items)) for pool in pools},
+        "padding_share": round(padding, 4),
+        "padding_share_at_random": round(padding_at_random, 4),
         "processes": trainer.args.world_size,
         "distributed": trainer.accelerator.distributed_type.value,  # NO, MULTI_GPU, FSDP ...
         "trained_parameters": sum(w.numel() for w in model.parameters() if w.requires_grad),
@@ -276,23 +305,6 @@ def measure_run(used: Examples, meter: Meter, recipe: Recipe) -> dict[str, Any]:
         "loss": meter.loss[::every],
         "learning_rate": meter.learning_rate[::every],
         "validation": meter.validation,  # pairs of update and ROUGE-L
-    }
-
-
-def measure_plan(pools: Sequence[Pool], recipe: Recipe) -> dict[str, Any]:
-    """What an epoch is made of, and how much of it is padding; at random, and as it was done."""
-    lengths = np.concatenate([pool.lengths for pool in pools])
-    shuffled = np.random.default_rng(recipe.seed).permutation(len(lengths))
-    at_random = [
-        shuffled[start : start + recipe.batch_size]
-        for start in range(0, len(shuffled), recipe.batch_size)
-    ]
-    generator = np.random.default_rng((recipe.seed, 0))
-    plan = plan_batches(lengths, recipe.batch_size, recipe.batch_tokens, generator)
-    return {
-        "items": {pool.task: round(pool.weight * len(pool.items)) for pool in pools},
-        "padding_share": round(measure_padding(plan, lengths), 4),
-        "padding_share_at_random": round(measure_padding(at_random, lengths), 4),
     }
 
 

@@ -4,7 +4,6 @@ One epoch of the Trainer is the whole run: our plan goes through the data as oft
 says, and an exact resume is that plan from where it stopped.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -28,13 +27,10 @@ from sdg_training.muon import MuonWithAdamW
 from sdg_training.recipe import Recipe
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration
+from sdg_training.states import TrainingError, meter_file
 from sdg_training.utilisation import count_flops
 
 METRIC = "eval_rouge_l"
-
-
-class TrainingError(RuntimeError):
-    """The run cannot go on: says what was wrong, where, and what to do next."""
 
 
 class SALMTrainer(Trainer):
@@ -60,6 +56,8 @@ class SALMTrainer(Trainer):
         self.collator, self.meter, self.validate = collator, meter, validate
         # The Trainer wants to see a dataset where it evaluates; our ``validate`` has its own.
         super().__init__(model, arguments, eval_dataset=None if validate is None else source)
+        if not (self.is_fsdp_enabled and arguments.bf16):  # where accelerate does so itself
+            keep_whole(model)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over the tokens of an update
         self.remove_callback(PrinterCallback)
         self.add_callback(FillGradients())
@@ -115,7 +113,8 @@ class SALMTrainer(Trainer):
         limit = (self.recipe.max_minutes or math.inf) * 60
 
         def compute_factor(update: int) -> float:
-            share = max((update + 0.5) / num_training_steps, self.meter.seconds / limit)
+            spent = self.agree(self.meter.seconds) / limit if limit < math.inf else 0.0
+            share = max((update + 0.5) / num_training_steps, spent)
             return schedule(min(share, 1.0), self.recipe.warmup_share)
 
         if self.lr_scheduler is None:
@@ -128,7 +127,7 @@ class SALMTrainer(Trainer):
         """ROUGE-L of the validation examples; every process answers all of them."""
         assert self.validate is not None
         started = time.monotonic()
-        rouge_l = self.validate()
+        rouge_l = self.agree(self.validate())
         self.meter.add_validation(self.state.global_step, rouge_l, time.monotonic() - started)
         metrics = {METRIC: rouge_l}
         self.log(metrics)
@@ -136,6 +135,11 @@ class SALMTrainer(Trainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def agree(self, value: float) -> float:
+        """The first process's value, in every process: clocks and sums differ between them."""
+        values = self.accelerator.gather(torch.tensor([value], device=self.args.device))
+        return float(values[0])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """With the rates so far, for every place that logs go to."""
@@ -208,7 +212,7 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if self._limit < math.inf and self._agree(self._meter.seconds >= self._limit):
+        if self._limit < math.inf and self._trainer.agree(self._meter.seconds) >= self._limit:
             control.should_training_stop = True
 
     def on_evaluate(
@@ -231,32 +235,17 @@ class Watch(TrainerCallback):
         slowness = max(1.0, self._limit / max(self._meter.seconds, 1e-9))
         return min(state.max_steps, math.ceil(state.global_step * slowness))
 
-    def _agree(self, wanted: bool) -> bool:
-        """Whether any process wants it; all of them hear the same."""
-        flag = torch.tensor([float(wanted)], device=self._trainer.args.device)
-        return bool(self._trainer.accelerator.gather(flag).max())
 
-
-def meter_file(rank: int) -> str:
-    return f"meter-{rank}.json"
-
-
-def find_state(work: Path, world: int) -> Path | None:
-    """The newest whole state of a run that was stopped; a kill may have cut one off half way."""
-    states = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for state in reversed(states):
-        meters = [state / meter_file(rank) for rank in range(world)]
-        if all(_is_json(path) for path in (state / "trainer_state.json", *meters)):
-            return state
-    return None
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
+def keep_whole(model: nn.Module) -> None:
+    """Trained weights, and the statistics beside them, in float32, whatever a checkpoint has: small
+    updates vanish in bfloat16.
+    """
+    for module in model.modules():
+        weights = list(module.parameters(recurse=False))
+        if any(weight.requires_grad for weight in weights):
+            for tensor in (*weights, *module.buffers(recurse=False)):
+                if tensor.is_floating_point():
+                    tensor.data = tensor.data.float()
 
 
 def schedule(share: float, warmup_share: float) -> float:
@@ -269,7 +258,9 @@ def schedule(share: float, warmup_share: float) -> float:
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """What the recipe names, over what is trained; matrices decay, biases and norms do not."""
+    """What the recipe names, over what is trained; matrices decay, biases and norms do not (with
+    muon they do).
+    """
     if recipe.optimizer == "muon":
         named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
         return MuonWithAdamW(named, recipe.learning_rate, recipe.weight_decay)

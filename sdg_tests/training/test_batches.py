@@ -44,15 +44,15 @@ def test_a_plan_holds_each_row_once_within_its_bounds(
     for batch in plan:
         assert 1 <= len(batch) <= batch_size
         assert len(batch) == 1 or len(batch) * lengths[batch].max() <= max_length
-    assert 0 <= measure_padding(plan, lengths) < 1
+    assert 0 <= measure_padding([lengths[batch] for batch in plan]) < 1
 
 
 def test_like_lengths_share_a_batch() -> None:
     lengths = np.random.default_rng(0).uniform(1, 30, 2000)
     plan = plan_batches(lengths, 16, 600, np.random.default_rng(1))
     at_random = np.random.default_rng(1).permutation(2000).reshape(-1, 16)
-    assert measure_padding(plan, lengths) < 0.05
-    assert measure_padding(at_random, lengths) > 0.4
+    assert measure_padding([lengths[batch] for batch in plan]) < 0.05
+    assert measure_padding([lengths[batch] for batch in at_random]) > 0.4
 
 
 def test_the_seed_decides_the_order() -> None:
@@ -97,13 +97,15 @@ def test_lengths_are_those_of_the_tokens(tmp_path: Path, processor: SALMProcesso
     examples = open_examples(write_toys(tmp_path, [{"question": "谁?", "answer": "she"}] * 2))
     recipe = RECIPE.model_copy(update={"tasks": TaskWeights(asr=1, text=1)})
     qa, asr, text = build_pools(examples, processor, recipe)
-    seconds = [0.5, 1.0]
+    seconds, template = [0.5, 1.0], processor.template_tokens
+    assert template == 5  # <|user|>, a line for the audio, the end of the line, <|assistant|>, </s>
     assert qa.lengths.tolist() == [
-        7 + math.ceil(s * processor.audio_tokens_per_second) for s in seconds
+        template + 7 + math.ceil(s * processor.audio_tokens_per_second) for s in seconds
     ]
-    assert text.lengths.tolist() == [7 + len("nothing is said")] * 2
+    assert text.lengths.tolist() == [template + 7 + len("nothing is said")] * 2
     assert asr.lengths.tolist() == [
-        len("Transcribe the speech.nothing is said")
+        template
+        + len("Transcribe the speech.nothing is said")
         + math.ceil(s * processor.audio_tokens_per_second)
         for s in seconds
     ]
@@ -126,6 +128,8 @@ def test_processes_share_the_plan_of_one(
 def test_steps_may_end_a_plan_early(tmp_path: Path, processor: SALMProcessor) -> None:
     pools = make_pools(TaskWeights(), 16, tmp_path, processor)
     assert count_batches(pools, RECIPE.model_copy(update={"max_steps": 3})) == 6
+    never = RECIPE.model_copy(update={"max_steps": 3, "epochs": 10**12})
+    assert count_batches(pools, never) == 6  # no more is planned than is used
 
 
 def test_a_task_that_no_weight_is_given_is_an_error() -> None:

@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from transformers import ParakeetFeatureExtractor
+from transformers import ParakeetFeatureExtractor, WhisperFeatureExtractor
 
 from sdg_tests.training.dummies import byte_tokenizer, write_toys
-from sdg_training.collator import IGNORED, Batch, Collator, Item, ItemSource
+from sdg_training.collator import IGNORED, Batch, Collator, Item, ItemSource, collate_audio
 from sdg_training.examples import open_examples
 from sdg_training.recipe import AugmentRecipe
-from sdg_training.recordings import Recordings, Sample
+from sdg_training.recordings import SAMPLE_RATE, Recordings, Sample
 from sdg_training.salm import SALMProcessor
 from sdg_training.tasks import TASKS, Task
 
@@ -70,6 +71,16 @@ def test_each_epoch_changes_recordings_in_its_own_way(tmp_path: Path) -> None:
         )
         assert one == same
         assert plain != one != other != plain
+
+
+def test_what_is_longer_than_an_encoder_s_window_is_cut(tmp_path: Path) -> None:
+    """By a slower speed, or by a row that is a tenth of a second wrong."""
+    extractor = WhisperFeatureExtractor()
+    processor = SALMProcessor(extractor, byte_tokenizer(), [(3, 2, 2)], [(1, 1, 0)])
+    audio = np.zeros(int(30.05 * SAMPLE_RATE), np.float32)
+    [example] = open_examples(write_toys(tmp_path, [{}]))
+    features, _ = collate_audio(processor, [Sample(example, audio=audio)])
+    assert features["input_features_mask"].sum() == 3000
 
 
 def test_too_many_tokens_are_a_skip(tmp_path: Path, processor: SALMProcessor) -> None:

@@ -1,5 +1,6 @@
 """Scores of a checkpoint."""
 
+import math
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from sdg_training.checkpoint import (
     save_checkpoint,
     undo_training,
 )
-from sdg_training.evaluate import column_of, score, shuffle_recordings
+from sdg_training.evaluate import column_of, limit_answers, score, shuffle_recordings
 from sdg_training.examples import ExamplesError, open_examples
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
@@ -52,6 +53,29 @@ def checkpoint(tmp_path: Path, recipe: Recipe) -> Path:
     model, processor = build_model(recipe.model_copy(update={"seed": 1}))
     save_checkpoint(tmp_path / "checkpoint", model, processor, recipe, {})
     return tmp_path / "checkpoint"
+
+
+def test_an_llm_s_habits_of_writing_do_not_bend_scores(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    """A penalty on what stands in the prompt would favour what is heard over what is read."""
+    model, processor = load_checkpoint(checkpoint)
+    samples = [Sample(example) for example in open_examples(examples)]
+    contexts = ["who? who? who?"] * len(samples)
+    plain = generate_answers(model, processor, samples, 8, contexts)
+    model.generation_config.repetition_penalty = 1.8
+    model.generation_config.no_repeat_ngram_size = 1
+    assert generate_answers(model, processor, samples, 8, contexts) == plain
+
+
+def test_answers_may_be_as_long_as_the_right_ones(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    _, processor = load_checkpoint(checkpoint)
+    assert limit_answers(open_examples(examples), processor) == 64
+    rows = [{**row, "answer": "दिल्ली" * 10} for row in examples.to_pylist()]
+    long = limit_answers(open_examples(pa.Table.from_pylist(rows)), processor)
+    assert long == math.ceil(1.25 * len(("दिल्ली" * 10).encode()))  # a token for each byte
 
 
 def test_the_table_has_the_lake_s_columns(

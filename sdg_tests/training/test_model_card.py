@@ -1,7 +1,10 @@
 """The README of a checkpoint."""
 
+from pathlib import Path
+
 import yaml
 
+from sdg_training.code_version import find_code_version
 from sdg_training.lineage import Contamination, Lineage
 from sdg_training.model_card import write_model_card
 from sdg_training.recipe import Recipe
@@ -42,7 +45,7 @@ def test_it_says_where_the_data_came_from() -> None:
     assert metadata["base_model"] == ["tiny", "some/llm"]
     for fact in (
         "`talks|mul`, at version 42", "| pseudo | 2 |", "15 speakers or voices", "voice-9 (11)",
-        "| quiz | 7 | 1 | 12.5% | 2 | 0.0% | 1 |", "| skipped | {'empty_answer': 1} |",
+        "| quiz | 7 | 0 | 1 | 12.5% | 2 | 0.0% | 1 |", "| skipped | {'empty_answer': 1} |",
         "llm: some/llm", "SALM",
     ):  # fmt: skip
         assert fact in body
@@ -56,3 +59,14 @@ def test_without_lineage_it_says_what_it_knows() -> None:
     assert "SALM-XATT" in card
     assert "(trained)" in card
     assert "## Data" not in card
+
+
+def test_other_code_is_another_version(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("a")
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "world.py").write_text("a")
+    before = find_code_version.__wrapped__(tmp_path)
+    (tmp_path / "tiny" / "world.py").write_text("b")
+    assert find_code_version.__wrapped__(tmp_path) == before
+    (tmp_path / "train.py").write_text("b")
+    assert find_code_version.__wrapped__(tmp_path) != before

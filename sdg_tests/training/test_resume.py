@@ -18,7 +18,7 @@ import yaml
 from safetensors.torch import load_file
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
-from sdg_training.trainer import find_state
+from sdg_training.states import find_state
 
 TRAIN = ["-m", "sdg_training.train"]
 TRAIN_WITH_FSDP = [str(Path(__file__).with_name("fsdp_on_cpu.py"))]

@@ -21,20 +21,22 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
-from transformers import PreTrainedTokenizerFast
+from transformers import (
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
 from sdg_tests.training.dummies import ANSWERS, byte_tokenizer, encode_flac, noise, write_examples
 from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, load_recipe
 from sdg_training.evaluate import score
 from sdg_training.examples import ExamplesError
 from sdg_training.recipe import EarlyStopping, LoRARecipe, Recipe, TaskWeights, TrainConfig
-from sdg_training.train import (
-    TrainingError,
-    TrainResult,
-    load_config,
-    train,
-)
-from sdg_training.trainer import build_optimizer, schedule
+from sdg_training.states import TrainingError
+from sdg_training.train import TrainResult, load_config, train
+from sdg_training.trainer import build_optimizer, keep_whole, schedule
 
 ADAPTERS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_size": 64},
@@ -269,6 +271,58 @@ def test_bfloat16_learns_as_well(tmp_path: Path, examples: pa.Table, recipe: Rec
     rounded = run(tmp_path, examples, recipe, "rounded", precision="bfloat16", **how).metrics
     assert exact["loss"] != rounded["loss"]
     assert rounded["final_loss"] == pytest.approx(exact["final_loss"], rel=0.2)
+
+
+def test_what_is_trained_is_kept_in_float32(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe, llm: Path, encoder: Path
+) -> None:
+    """Also where it was stored in bfloat16, in which an update of a thousandth is no update."""
+    for part, kind in {"llm": AutoModelForCausalLM, "encoder": AutoModel}.items():
+        kind.from_pretrained(getattr(recipe, part)).bfloat16().save_pretrained(tmp_path / part)
+    AutoTokenizer.from_pretrained(llm).save_pretrained(tmp_path / "llm")
+    AutoFeatureExtractor.from_pretrained(encoder).save_pretrained(tmp_path / "encoder")
+    models = {part: str(tmp_path / part) for part in ("llm", "encoder")}
+    coarse = recipe.model_copy(update={**models, "freeze_encoder": False})
+    model, _ = build_model(coarse)
+    assert {tensor.dtype for tensor in model.state_dict().values()} >= {torch.bfloat16}
+    keep_whole(model)
+    for name, weight in model.named_parameters():
+        frozen = name.startswith("llm.") and "lora" not in name
+        assert weight.dtype == (torch.bfloat16 if frozen else torch.float32), name
+    assert {b.dtype for b in model.encoder.buffers() if b.is_floating_point()} <= {torch.float32}
+    before = model.projector.weight.detach().clone()
+    result = run(tmp_path, examples, coarse, precision="bfloat16", max_steps=1, learning_rate=1e-5)
+    after, _ = load_checkpoint(result.checkpoint)
+    assert not after.projector.weight.float().equal(before)
+
+
+def test_another_run_s_states_are_left_alone(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        run(tmp_path, examples, recipe, learning_rate=1e30, max_grad_norm=1e30, save_every=1)
+    with pytest.raises(TrainingError, match=r"\.out\.run holds a run .* another recipe: go on"):
+        run(tmp_path, examples, recipe)
+    shutil.rmtree(tmp_path / ".out.run")
+    run(tmp_path, examples, recipe)
+
+
+def test_a_loss_is_looked_at_before_it_is_saved() -> None:
+    with pytest.raises(ValidationError, match=r"log_every \(3\) must divide"):
+        Recipe(log_every=3)
+
+
+def test_no_example_is_longer_than_the_llm_can_tell(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    config = json.loads((Path(recipe.llm) / "config.json").read_text())
+    shutil.copytree(recipe.llm, tmp_path / "short")
+    short = json.dumps({**config, "max_position_embeddings": 60})
+    (tmp_path / "short" / "config.json").write_text(short)
+    rows = [{**row, "answer": "x" * (40 if n else 1)} for n, row in enumerate(examples.to_pylist())]
+    how = {"llm": str(tmp_path / "short"), "epochs": 1}
+    metrics = run(tmp_path, pa.Table.from_pylist(rows), recipe, **how).metrics
+    assert metrics["skipped"] == {"too_many_tokens": 7}
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

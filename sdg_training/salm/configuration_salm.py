@@ -65,6 +65,9 @@ class SALMConfig(PreTrainedConfig):
         Width of the cross-attention layers; by default that of the LLM.
     fusion_intermediate_size (`int`, *optional*):
         Width inside their feed-forward networks; by default their own.
+    fusion_rotary (`bool`):
+        Whether the fusion's self-attention knows the distance between tokens, by rotary positions.
+        As published it does not.
     lora_rank (`int`):
         0 trains no LoRA at all.
     lora_targets (`str` or `list[str]`):
@@ -103,6 +106,7 @@ class SALMConfig(PreTrainedConfig):
     fusion_num_layers: int = 2
     fusion_num_attention_heads: int = 8
     fusion_intermediate_size: int | None = None
+    fusion_rotary: bool = False
     fusion_dropout: float = 0.0
 
     # Published: arXiv 2406.12946, section 4.1.

@@ -19,9 +19,15 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from sdg_training.salm.configuration_salm import SALMConfig
 
+ROPE_BASE = 10_000
+
 
 class FusionAttention(nn.Module):
-    """Multi-head attention; keys and values are a layer of the LLM's own cache."""
+    """Multi-head attention; keys and values are a layer of the LLM's own cache.
+
+    ``is_fused``: by torch's own kernels, or by plain matrix products, which on a CPU are faster
+    backwards.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -29,17 +35,20 @@ class FusionAttention(nn.Module):
             raise ValueError(
                 f"fusion_num_attention_heads={heads} does not divide the width {width}"
             )
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout, self.is_fused = heads, dropout, True
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
     def project(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of (B, S, F): (B, heads, S, F / heads) each."""
         return self._split(self.key(states)), self._split(self.value(states))
 
-    def forward(self, states: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, states: Tensor, keys: Tensor, values: Tensor, mask: Tensor, angles: Tensor | None
+    ) -> Tensor:
         """(B, L, F), and a mask (B, 1, L or 1, keys), true where a query may look -> (B, L, F)"""
-        attended = F.scaled_dot_product_attention(
-            self._split(self.query(states)),
+        attend = F.scaled_dot_product_attention if self.is_fused else attend_plainly
+        attended = attend(
+            rotate(self._split(self.query(states)), angles),
             keys,
             values,
             attn_mask=mask,
@@ -78,15 +87,17 @@ class FusionLayer(nn.Module):
         speech: tuple[Tensor, Tensor],
         text_mask: Tensor,
         speech_mask: Tensor,
+        angles: Tensor | None,
         cache: DynamicLayer | None,
     ) -> Tensor:
         """(B, L, F) -> (B, L, F)"""
         normed = self.self_norm(text)
         keys, values = self.self_attention.project(normed)
+        keys = rotate(keys, angles)
         if cache is not None:
             keys, values = cache.update(keys, values)
-        text = text + self.dropout(self.self_attention(normed, keys, values, text_mask))
-        heard = self.cross_attention(self.cross_norm(text), *speech, speech_mask)
+        text = text + self.dropout(self.self_attention(normed, keys, values, text_mask, angles))
+        heard = self.cross_attention(self.cross_norm(text), *speech, speech_mask, None)
         text = text + self.dropout(heard)
         return text + self.dropout(self.mlp(self.mlp_norm(text)))
 
@@ -109,6 +120,9 @@ class CrossAttentionFusion(nn.Module):
         self.output = nn.Linear(width, llm_width)
         nn.init.zeros_(self.output.weight)  # at first the LLM reads what it was pretrained on
         nn.init.zeros_(self.output.bias)
+        self.rotated = width // config.fusion_num_attention_heads if config.fusion_rotary else 0
+        if self.rotated % 2:
+            raise ValueError(f"fusion_rotary needs an even width of each head, not {self.rotated}")
         self.first_cache_layer = config.text_config.num_hidden_layers
 
     def has_heard(self, cache: Cache | None) -> bool:
@@ -144,11 +158,12 @@ class CrossAttentionFusion(nn.Module):
             pairs = [(each.keys, each.values) for each in speech_caches]
         text_mask = _causal_mask(text.shape[:2], attention_mask, text.device)
         speech_mask = mask_of_lengths(speech_lengths, pairs[0][0].shape[-2])[:, None, None]
-        states = self.text_projection(text)  # (B, L, F)
+        angles = count_angles(text_mask.shape[-2:], self.rotated, text.device)
+        states = self.text_projection(text.to(self.output.weight.dtype))  # (B, L, F)
         for index, layer in enumerate(self.layers):
             text_cache = text_caches[index] if text_caches else None
-            states = layer(states, pairs[index], text_mask, speech_mask, text_cache)
-        return text + self.output(self.norm(states))
+            states = layer(states, pairs[index], text_mask, speech_mask, angles, text_cache)
+        return text + self.output(self.norm(states)).to(text.dtype)
 
     def _open_cache(self, cache: Cache | None) -> tuple[list[DynamicLayer], list[DynamicLayer]]:
         """This fusion's layers of the cache: those of the text, and those of the speech."""
@@ -159,6 +174,35 @@ class CrossAttentionFusion(nn.Module):
             cache.layers += [DynamicLayer() for _ in range(first - len(cache.layers) + 2 * count)]
         own: list[Any] = cache.layers[first : first + 2 * count]
         return own[:count], own[count:]
+
+
+def attend_plainly(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor, dropout_p: float
+) -> Tensor:
+    """As torch's function of fused attention, for masks that leave something to look at."""
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    shares = scores.masked_fill(~attn_mask, -torch.inf).softmax(-1, dtype=torch.float32)
+    return F.dropout(shares.to(value.dtype), dropout_p) @ value
+
+
+def count_angles(
+    shape: tuple[int, int] | torch.Size, width: int, device: torch.device
+) -> Tensor | None:
+    """By how much the last L of P tokens turn (arXiv 2104.09864): (L, width / 2); none for 0."""
+    if not width:
+        return None
+    length, total = shape
+    place = torch.arange(total - length, total, device=device)
+    return place[:, None] * ROPE_BASE ** -(torch.arange(0, width, 2, device=device) / width)
+
+
+def rotate(states: Tensor, angles: Tensor | None) -> Tensor:
+    """(B, heads, L, width), each pair of features turned by its angle."""
+    if angles is None:
+        return states
+    cos, sin = angles.cos().to(states.dtype), angles.sin().to(states.dtype)
+    first, second = states.chunk(2, -1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
 
 
 def mask_of_lengths(lengths: Tensor, width: int) -> Tensor:

@@ -67,6 +67,8 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if encoder is None:
             encoder = speech_encoder(AutoModel.from_config(config.encoder_config))
         self.encoder = encoder
+        # What an encoder never trains, as Whisper's table of sines.
+        self._fixed = {f"encoder.{n}" for n, w in encoder.named_parameters() if not w.requires_grad}
         self.llm = AutoModelForCausalLM.from_config(config.text_config) if llm is None else llm
         self._build_adapter()
         self.post_init()
@@ -100,12 +102,13 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             settings: fields of :class:`SALMConfig`.
         """
         speech = speech_encoder(AutoModel.from_pretrained(encoder, dtype=dtype))
+        speech.config.apply_spec_augment = False  # it fails on short batches; see augment.py
         language = AutoModelForCausalLM.from_pretrained(llm, dtype=dtype)
         config = SALMConfig(
             encoder_config=speech.config.to_dict(),  # a copy: super().__init__ resets its attention
             text_config=language.config.to_dict(),
-            encoder_name_or_path=str(encoder),
-            text_name_or_path=str(llm),
+            encoder_name_or_path=_absolute(encoder),
+            text_name_or_path=_absolute(llm),
             **settings,
         )
         model = cls(config, speech, language)
@@ -130,7 +133,9 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             model = cls(config, speech_encoder(encoder), llm).eval()
             model.generation_config = GenerationConfig.from_pretrained(path)
             weights = load_file(str(cached_file(path, SAFE_WEIGHTS_NAME)))
-            missing = set(model.load_state_dict(weights, strict=False).missing_keys)
+            # assign: trained weights keep their precision, whatever the frozen ones have.
+            loaded = model.load_state_dict(weights, strict=False, assign=True)
+            missing = set(loaded.missing_keys)
             missing -= model._frozen_keys()
         if missing:
             raise ValueError(
@@ -393,7 +398,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _is_frozen(self, key: str) -> bool:
         if key.startswith("llm."):
             return ".lora_" not in key
-        return key.startswith("encoder.") and self.config.freeze_encoder
+        return key in self._fixed or (key.startswith("encoder.") and self.config.freeze_encoder)
 
     def _count_frozen(self) -> int:
         return sum(weight.numel() for weight in self.parameters() if not weight.requires_grad)
@@ -406,6 +411,11 @@ def speech_encoder(model: PreTrainedModel) -> PreTrainedModel:
     """The encoder in a speech recognition model, or the model itself where it is one."""
     encoder = getattr(model, "encoder", None)
     return encoder if isinstance(encoder, PreTrainedModel) else model
+
+
+def _absolute(name: str | Path) -> str:
+    """A folder wherever one stands; the name of a hub's model as it is."""
+    return str(Path(name).resolve() if Path(name).exists() else name)
 
 
 def lora_config(config: SALMConfig) -> LoraConfig:

@@ -44,6 +44,11 @@ class EncodedText:
         return len(self.before) + len(self.after) + len(self.answer)
 
 
+# For templates that would else think aloud (Qwen3), or tell the date (Llama 3), which makes another
+# prompt of it every day.
+TEMPLATE_VARIABLES = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+
+
 class SALMProcessor(ProcessorMixin):
     r"""Feature extractor and tokenizer in one.
 
@@ -77,7 +82,10 @@ class SALMProcessor(ProcessorMixin):
         user_message: str = USER_MESSAGE,
         chat_template: str | None = None,
     ) -> None:
-        tokenizer.add_special_tokens({"additional_special_tokens": [audio_token]})
+        tokenizer.add_special_tokens(
+            {"additional_special_tokens": [audio_token]},
+            replace_extra_special_tokens=False,  # an answer may end with one of them
+        )
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.encoder_strides = encoder_strides
@@ -121,6 +129,12 @@ class SALMProcessor(ProcessorMixin):
         return float(getattr(self.feature_extractor, "chunk_length", inf))
 
     @cached_property
+    def template_tokens(self) -> int:
+        """Tokens that the chat template adds to a question and an answer."""
+        bare = self.tokenizer(["?", "!"], add_special_tokens=False)["input_ids"]
+        return len(self.encode_text("?", "!", context="")) - sum(map(len, bare))
+
+    @cached_property
     def audio_tokens_per_second(self) -> float:
         """Audio embeddings that a second becomes."""
         seconds = min(4.0, self.max_seconds)
@@ -141,7 +155,10 @@ class SALMProcessor(ProcessorMixin):
             raise ValueError(f"question or context hold the audio placeholder {self.audio_token!r}")
         heard = self.audio_token if context is None else context
         return self.tokenizer.apply_chat_template(
-            [self._user_turn(question, heard)], tokenize=False, add_generation_prompt=True
+            [self._user_turn(question, heard)],
+            tokenize=False,
+            add_generation_prompt=True,
+            **TEMPLATE_VARIABLES,
         )
 
     def build_answer(self, answer: str) -> str:
@@ -152,7 +169,7 @@ class SALMProcessor(ProcessorMixin):
         """
         prompt = self.build_prompt("")
         turns = [self._user_turn("", self.audio_token), {"role": "assistant", "content": answer}]
-        chat = self.tokenizer.apply_chat_template(turns, tokenize=False)
+        chat = self.tokenizer.apply_chat_template(turns, tokenize=False, **TEMPLATE_VARIABLES)
         if not chat.startswith(prompt):
             raise ValueError(
                 "the tokenizer's chat template does not continue its own generation prompt "

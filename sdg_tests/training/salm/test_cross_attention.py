@@ -17,15 +17,15 @@ from sdg_tests.training.salm.test_modeling_salm import (
     prepare,
 )
 from sdg_training.salm import SALMForConditionalGeneration
-from sdg_training.salm.cross_attention import CrossAttentionFusion
+from sdg_training.salm.cross_attention import CrossAttentionFusion, FusionAttention
 
 FUSION: dict[str, Any] = {"fusion": "cross_attention", "fusion_num_attention_heads": 2}
 
 
-@pytest.fixture
-def pair(encoder: Path, llm: Path) -> Pair:
+@pytest.fixture(params=[False, True], ids=["as published", "rotary"])
+def pair(request: pytest.FixtureRequest, encoder: Path, llm: Path) -> Pair:
     """As if trained: a fresh fusion adds nothing to the text."""
-    model, processor = build(encoder, llm, **FUSION)
+    model, processor = build(encoder, llm, fusion_rotary=request.param, **FUSION)
     disturb(model)
     return model, processor
 
@@ -82,10 +82,34 @@ def test_what_was_heard_is_added_to_the_text(fusion: CrossAttentionFusion) -> No
 def test_a_token_sees_no_later_token(fusion: CrossAttentionFusion) -> None:
     inputs = sample_inputs(fusion)
     before = fusion(**inputs)
-    inputs["text"][:, 4] += 1
+    inputs["text"][:, 4] = torch.randn(before.shape[-1])
     after = fusion(**inputs)
     torch.testing.assert_close(before[:, :4], after[:, :4])
     assert not torch.isclose(before[:, 5:], after[:, 5:]).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rotary", [False, True])
+def test_a_rotary_layer_knows_the_order_of_the_text(encoder: Path, llm: Path, rotary: bool) -> None:
+    """Later layers know it anyway: what they see of a token depends on those before it."""
+    model, _ = build(encoder, llm, fusion_num_layers=1, fusion_rotary=rotary, **FUSION)
+    disturb(model)
+    inputs = sample_inputs(model.fusion)
+    before = model.fusion(**inputs)
+    inputs["text"][:, [1, 3]] = inputs["text"][:, [3, 1]]
+    after = model.fusion(**inputs)
+    assert torch.allclose(before[:, -1], after[:, -1], atol=1e-6) is not rotary
+
+
+@torch.no_grad()
+def test_plain_products_attend_as_the_fused_kernels_do(fusion: CrossAttentionFusion) -> None:
+    inputs = sample_inputs(fusion)
+    inputs["attention_mask"][0, :2] = 0
+    fused = fusion(**inputs)
+    for module in fusion.modules():
+        if isinstance(module, FusionAttention):
+            module.is_fused = False
+    torch.testing.assert_close(fusion(**inputs), fused)
 
 
 @torch.no_grad()
@@ -93,13 +117,13 @@ def test_padding_is_not_looked_at(fusion: CrossAttentionFusion) -> None:
     inputs = sample_inputs(fusion)
     inputs["attention_mask"][0, :2] = 0
     before = fusion(**inputs)
-    inputs["text"][0, :2] += 1
-    inputs["speech"][1, 3:] += 1
+    inputs["text"][0, :2] = torch.randn(2, before.shape[-1])
+    inputs["speech"][1, 3:] = torch.randn(2, before.shape[-1])
     after = fusion(**inputs)
     torch.testing.assert_close(before[0, 2:], after[0, 2:])
     torch.testing.assert_close(before[1], after[1])
     assert after.isfinite().all()
-    inputs["speech"][1, 2] += 1
+    inputs["speech"][1, 2] = torch.randn(before.shape[-1])
     assert not torch.isclose(fusion(**inputs)[1], after[1]).all()
 
 
@@ -215,6 +239,11 @@ def test_a_narrower_fusion_is_trained_alone_with_adapter_and_lora(encoder: Path,
         for name in trained
     )
     assert {name for name, _ in model.fusion.named_parameters(prefix="fusion")} <= trained
+
+
+def test_an_odd_head_cannot_be_rotated(encoder: Path, llm: Path) -> None:
+    with pytest.raises(ValueError, match="fusion_rotary needs an even width"):
+        build(encoder, llm, fusion_hidden_size=6, fusion_rotary=True, **FUSION)
 
 
 def test_heads_that_do_not_divide_the_width_are_an_error(encoder: Path, llm: Path) -> None:

@@ -62,6 +62,31 @@ def test_the_template_s_own_end_of_turn_is_what_an_answer_ends_with(
     assert processor.end_token_id == processor.tokenizer.convert_tokens_to_ids("<|end|>")
 
 
+def test_the_end_of_turn_may_be_one_of_the_tokenizer_s_own_special_tokens() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
+    tokenizer.chat_template = tokenizer.chat_template.replace("{{ eos_token }}", "<|end|>")
+    extractor = ParakeetFeatureExtractor(feature_size=16)
+    processor = SALMProcessor(extractor, tokenizer, STRIDES, [(2, 2, 1)])
+    text = processor.encode_text("?", "yes")
+    assert tokenizer.decode(text.answer) == "yes<|end|>"  # and no second end after it
+
+
+def test_a_template_neither_thinks_aloud_nor_tells_the_date(processor: SALMProcessor) -> None:
+    """As Qwen3's and Llama 3's do by default."""
+    processor.tokenizer.chat_template = (
+        "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}"
+        "{% for message in messages %}<|{{ message['role'] }}|>"
+        "{% if message['role'] == 'assistant' %}<think></think>{% endif %}"
+        "{{ message['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>"
+        "{% if enable_thinking is defined and enable_thinking is false %}<think></think>"
+        "{% endif %}{% endif %}"
+    )
+    assert processor.build_prompt("who?").startswith("26 Jul 2024")
+    assert processor.build_answer("she") == "she"
+
+
 def test_a_template_that_does_not_continue_its_prompt_is_refused(
     processor: SALMProcessor,
 ) -> None:

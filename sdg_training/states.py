@@ -1,0 +1,86 @@
+"""The folder of a run under way: whose it is, and the states that it can go on from."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sdg_training.examples import Examples
+from sdg_training.recipe import Recipe
+
+
+class TrainingError(RuntimeError):
+    """The run cannot go on: says what was wrong, where, and what to do next."""
+
+
+@contextmanager
+def hold(work: Path, *, is_first: bool) -> Iterator[None]:
+    """Be the only run in ``work``, by its first process.
+
+    Raises:
+        TrainingError: another one is, as where only the process that started it was killed.
+    """
+    if not is_first:
+        yield
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(work / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise TrainingError(
+            f"another process trains in {work}: wait for its end, or stop it"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> None:
+    """Make ``work`` this run's, unless it is already.
+
+    Raises:
+        TrainingError: it holds the states of another run, which this one cannot go on from.
+    """
+    table = hashlib.sha256(examples.durations.tobytes()).hexdigest()
+    run = {"recipe": recipe.model_dump(mode="json"), "examples": table, "processes": processes}
+    path = work / "run.json"
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".run-{os.getpid()}.json")
+        partial.write_text(json.dumps(run), encoding="utf-8")
+        partial.replace(path)
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if differing := [name for name in run if run[name] != before[name]]:
+        raise TrainingError(
+            f"{work} holds a run that was stopped and had another {' and '.join(differing)}: go on "
+            "with it as it was, or remove the folder to begin anew"
+        )
+
+
+def meter_file(rank: int) -> str:
+    return f"meter-{rank}.json"
+
+
+def find_state(work: Path, world: int) -> Path | None:
+    """The newest whole state of a run that was stopped; a kill may have cut one off half way."""
+    states = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    for state in reversed(states):
+        meters = [state / meter_file(rank) for rank in range(world)]
+        if all(_is_json(path) for path in (state / "trainer_state.json", *meters)):
+            return state
+    return None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
