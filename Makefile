@@ -39,7 +39,8 @@ clean:  ## remove all state (.sdg, .sdg-real) and caches; the environment stays
 distclean: clean  ## remove the environment as well
 	rm -rf $(VENV) *.egg-info
 
-# torch first and by its exact version: a plain `torch` would pull gigabytes of CUDA.
+# torch first and by its exact version, of which a machine may keep the small CPU build; else pip's
+# default index gives Linux the one with gigabytes of CUDA (README: PIP_EXTRA_INDEX_URL).
 $(VENV)/torch:
 	@echo "setting up $(VENV) (a few minutes, once) ..."
 	$(PYTHON) -m venv $(VENV)

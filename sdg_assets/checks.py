@@ -7,8 +7,9 @@ single-input stage may block (see `stages/stage.py`).
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from sdg_assets.quality.leakage import find_shared_speakers
 from sdg_assets.resources import WorkspaceResource
 from sdg_assets.stages.views import round_figures
 from sdg_assets.workspace import Workspace
+from sdg_training.intervals import bootstrap
 
 # Pinned with Dagster; without it a check's result would not say of which partition it is.
 warnings.filterwarnings("ignore", message=".*partitions_def.*", category=dg.PreviewWarning)
@@ -45,10 +47,11 @@ class PartitionView:
         found = self.workspace.lake.read(table or self.stage, where=self.where, columns=columns)
         return found.to_pylist()
 
-    def quarantined(self) -> Counter[str]:
+    def quarantined(self) -> list[Row]:
+        """Item and reason of each row."""
         where = {**self.where, "stage": self.stage}
-        rows = self.workspace.lake.read("quarantine", where=where, columns=["reason"])
-        return Counter(rows.column("reason").to_pylist())
+        columns = ["item_id", "reason"]
+        return self.workspace.lake.read("quarantine", where=where, columns=columns).to_pylist()
 
 
 def judge_share(
@@ -83,20 +86,27 @@ def judge_share(
 def check_quarantine(view: PartitionView) -> Verdict:
     """Few of the stage's items went into quarantine."""
     kept = len(view.rows(["corpus"]))
-    reasons = view.quarantined()
-    bad = reasons.total()
+    rejects = view.quarantined()
     return judge_share(
-        "items are quarantined", bad, kept + bad, warn=0.05, fail=0.5, reasons=_rank(reasons)
+        "items are quarantined",
+        len(rejects),
+        kept + len(rejects),
+        warn=0.05,
+        fail=0.5,
+        reasons=_count(row["reason"] for row in rejects),
     )
 
 
 def check_trusted(view: PartitionView) -> Verdict:
     """Most pseudo-labels have no flag: the LLM is asked about trusted ones only."""
     rows = view.rows(["trusted", "flags"])
-    flags = Counter(flag for row in rows for flag in row["flags"])
-    bad = sum(not row["trusted"] for row in rows)
     return judge_share(
-        "pseudo-labels are not trusted", bad, len(rows), warn=0.2, fail=0.5, reasons=_rank(flags)
+        "pseudo-labels are not trusted",
+        sum(not row["trusted"] for row in rows),
+        len(rows),
+        warn=0.2,
+        fail=0.5,
+        reasons=_count(flag for row in rows for flag in row["flags"]),
     )
 
 
@@ -115,35 +125,36 @@ def check_error_rate(view: PartitionView) -> Verdict:
 
 def check_parsing(view: PartitionView) -> Verdict:
     """The LLM's answers are lists of question-answer pairs, as the prompt asks for."""
-    contexts = {row["utterance_id"] for row in view.rows(["utterance_id"])}
-    reasons = view.quarantined()
-    bad = reasons.total()
+    used = {row["utterance_id"] for row in view.rows(["utterance_id"])}
+    rejects = view.quarantined()
+    bad = {row["item_id"] for row in rejects}
     return judge_share(
         "LLM answers hold something unusable",
-        bad,
-        len(contexts) + bad,
+        len(bad),
+        len(used | bad),
         warn=0.05,
         fail=0.5,
-        reasons=_rank(reasons),
+        reasons=_count(row["reason"] for row in rejects),
     )
 
 
 def check_dropped(view: PartitionView) -> Verdict:
     """The rules and the judge keep most of the generated question-answer pairs."""
     rows = view.rows(["kept", "reason"])
-    reasons = Counter(row["reason"] for row in rows if not row["kept"])
+    reasons = [row["reason"] for row in rows if not row["kept"]]
     return judge_share(
         "question-answer pairs were dropped",
-        reasons.total(),
+        len(reasons),
         len(rows),
         warn=0.3,
         fail=0.9,
-        reasons=_rank(reasons),
+        reasons=_count(reasons),
     )
 
 
-def _rank(reasons: Counter[str]) -> dict[str, int]:
-    return dict(reasons.most_common())
+def _count(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each was given, the commonest first."""
+    return dict(Counter(reasons).most_common())
 
 
 def check_splits(view: PartitionView) -> Verdict:
@@ -181,11 +192,14 @@ def check_splits(view: PartitionView) -> Verdict:
 def check_hearing(view: PartitionView) -> Verdict:
     """A model that scores as well without the audio has learnt to guess, not to listen."""
     rows = view.rows(["rouge_l", "rouge_l_audio_removed"])
-    heard = sum(row["rouge_l"] for row in rows) / max(1, len(rows))
-    guessed = sum(row["rouge_l_audio_removed"] for row in rows) / max(1, len(rows))
+    if not rows:
+        return Verdict(dg.AssetCheckSeverity.WARN, "there is no score")
+    heard = fmean(row["rouge_l"] for row in rows)
+    guessed = fmean(row["rouge_l_audio_removed"] for row in rows)
+    gain = bootstrap([row["rouge_l"] - row["rouge_l_audio_removed"] for row in rows])
     return Verdict(
-        None if heard > guessed else dg.AssetCheckSeverity.WARN,
-        f"ROUGE-L {heard:.3f} with the audio, {guessed:.3f} with the audio removed",
+        None if gain.low > 0 else dg.AssetCheckSeverity.WARN,
+        f"ROUGE-L {heard:.3f} with the audio, {guessed:.3f} with the audio removed: {gain} more",
         {"rouge_l": heard, "rouge_l_audio_removed": guessed},
     )
 
@@ -193,19 +207,22 @@ def check_hearing(view: PartitionView) -> Verdict:
 def check_contamination(view: PartitionView) -> Verdict:
     """The evaluation examples are new to the checkpoint: their texts, and who speaks."""
     signs = [row["contamination"] or () for row in view.rows(["contamination"])]
-    counts = Counter(sign for each in signs for sign in each)
+    counts = _count(sign for each in signs for sign in each)
     verdict = judge_share(
         "evaluation examples were partly in the training data",
         sum(map(bool, signs)),
         len(signs),
         warn=0.1,
         fail=1.0,
-        reasons=_rank(counts),
+        reasons=counts,
     )
-    shown = counts["context"]
+    shown = sum(not {"context", "recording"}.isdisjoint(each) for each in signs)
     if not shown:
         return verdict
-    told = f"{shown} of {len(signs)} evaluation examples have a context that was trained on"
+    told = (
+        f"{shown} of {len(signs)} evaluation examples have a context or a recording that was "
+        "trained on"
+    )
     return Verdict(dg.AssetCheckSeverity.ERROR, told, verdict.metadata)
 
 
@@ -237,6 +254,7 @@ def _define(
 checks = [
     _define("raw_audio", "few_quarantined", check_quarantine),
     _define("text_qa", "few_quarantined", check_quarantine),
+    _define("pseudo_labels", "few_quarantined", check_quarantine),
     _define("pseudo_labels", "mostly_trusted", check_trusted),
     _define("pseudo_labels", "low_error_rate", check_error_rate),
     _define("generated_qa", "answers_parse", check_parsing),

@@ -61,6 +61,28 @@ def register_corpora(files: CorpusFiles) -> None:
     register_files(files)
 
 
+@corpora_app.command("layouts")
+def show_layouts(
+    name: Annotated[str | None, typer.Argument(help="One of them, with all its fields.")] = None,
+) -> None:
+    """The layouts that a reader knows, or every field of one and of the corpus around it."""
+    from sdg_assets.commands.describe import show_layouts
+
+    show_layouts(name)
+
+
+@app.command("profiles")
+def show_profiles(
+    name: Annotated[
+        str | None, typer.Argument(help="One of them, or a YAML file: every field, as YAML.")
+    ] = None,
+) -> None:
+    """The shipped profiles, or every setting of one: engines, limits and the training recipe."""
+    from sdg_assets.commands.describe import show_profiles
+
+    show_profiles(name)
+
+
 @languages_app.command("list")
 def list_languages() -> None:
     """Every language of a registered corpus, and which corpora speak it."""
@@ -178,7 +200,7 @@ def ask(
         bool, typer.Option(help="Also ask with the audio removed: what is only guessed.")
     ] = False,
 ) -> None:
-    """Ask a trained speech LM about a recording: `sdg ask 3f2a talk.wav "Who bought the lamp?"`.
+    """Ask a trained speech LM about a recording: `sdg ask 3f2a talk.wav "What did Ann buy?"`.
 
     The ids: `sdg sql "SELECT corpus, language, checkpoint_id FROM trained_checkpoints"`.
     """
@@ -194,7 +216,10 @@ def leaderboard(
     ] = "set",
     output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
-    """All checkpoints on all evaluation sets: mean ROUGE-L, with how sure it is.
+    """Each partition's checkpoint on its evaluation sets: mean ROUGE-L, with how sure it is.
+
+    A partition has one checkpoint. To compare recipes, register a mixture of the same members for
+    each, and train each by its own.
 
     Beside `trained` (and where the mean lies 19 times of 20): the same checkpoint before training,
     with the audio removed or that of another recording, and a recognizer with the bare LLM.

@@ -29,6 +29,7 @@ HOME_VARIABLE = "SDG_HOME"
 SAMPLES_VARIABLE = "SDG_SAMPLES_URL"  # `sdg dev` sets it where it serves them elsewhere
 SAMPLES_URL = "http://127.0.0.1:4000"
 SETTINGS_FILE = "sdg.yaml"
+_SQLITE = "sqlite:///"
 # Dagster and DuckLake put the home's path into URLs, where these mean something else.
 _NOT_IN_PATHS = "?%\\"
 
@@ -90,13 +91,17 @@ class Profile(_Strict):
 class Landing(_Strict):
     """Where audio is dropped, and how long a folder must be quiet before it counts as whole."""
 
-    url: Url = "{home}/landing"
-    quiet_seconds: float = Field(default=10.0, ge=0)
-    max_partitions_per_tick: int = Field(default=50, ge=1)
+    url: Url = Field(default="{home}/landing", description="a folder or bucket: an fsspec URL")
+    quiet_seconds: float = Field(
+        default=10.0, ge=0, description="files that have not changed for so long are whole"
+    )
+    max_partitions_per_tick: int = Field(
+        default=50, ge=1, description="runs that the sensor asks for at once, at most"
+    )
 
 
 class Settings(_Strict):
-    """Where everything is. ``{home}`` stands for the home folder."""
+    """Where everything is. ``{home}`` stands for the home folder; relative paths begin there."""
 
     profile: str = Field("tiny", description="a shipped profile's name, or the path of a YAML file")
     catalog: str = Field(
@@ -107,9 +112,11 @@ class Settings(_Strict):
         "{home}/lake/data", description="Parquet files: a folder or s3://..."
     )
     blobs_url: Url = Field("{home}/blobs", description="audio and checkpoints: an fsspec URL")
-    landing: Landing = Landing()
+    landing: Landing = Field(Landing(), description="where audio is dropped")
     samples_url: str = Field(
-        SAMPLES_URL, description="where `sdg dev` serves the pages to listen to samples"
+        SAMPLES_URL,
+        description="where browsers find the pages to listen to samples; by default where "
+        "`sdg dev` serves them",
     )
     keep_snapshots_days: float = Field(7.0, ge=0, description="`sdg gc` keeps newer snapshots")
 
@@ -142,15 +149,29 @@ def load_settings(home: Path) -> Settings:
     """
     values = read_yaml(home / SETTINGS_FILE) if (home / SETTINGS_FILE).exists() else {}
     settings = validate(Settings, values, home / SETTINGS_FILE)
-    places = ("catalog", "data_url", "blobs_url")
-    landing = {"url": _fill(settings.landing.url, "landing.url", home)}
+    catalog = _fill(settings.catalog, "catalog", home)
+    if catalog.startswith(_SQLITE):
+        catalog = _SQLITE + str(home / catalog.removeprefix(_SQLITE))
+    is_shipped = settings.profile in shipped_profiles()
+    profile = settings.profile if is_shipped else str(home / Path(settings.profile).expanduser())
+    landing = {"url": _locate(settings.landing.url, "landing.url", home)}
+    served = os.environ.get(SAMPLES_VARIABLE, SAMPLES_URL)
     return settings.model_copy(
         update={
-            **{name: _fill(getattr(settings, name), name, home) for name in places},
+            "profile": profile,
+            "catalog": catalog,
+            "data_url": _locate(settings.data_url, "data_url", home),
+            "blobs_url": _locate(settings.blobs_url, "blobs_url", home),
             "landing": settings.landing.model_copy(update=landing),
-            "samples_url": os.environ.get(SAMPLES_VARIABLE, settings.samples_url),
+            "samples_url": served if settings.samples_url == SAMPLES_URL else settings.samples_url,
         }
     )
+
+
+def _locate(template: str, field: str, home: Path) -> str:
+    """A URL as it is, or the absolute path of a folder."""
+    place = _fill(template, field, home)
+    return place if "://" in place else str(home / place)
 
 
 def _fill(template: str, field: str, home: Path) -> str:
@@ -189,40 +210,43 @@ def load_profile(name_or_path: str) -> Profile:
 
 
 def merge_fields(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``, and what of their nested fields is not changed."""
+    """``base`` with ``changes``, and what of their nested fields is not changed.
+
+    An engine of another backend has fields of its own: it is replaced as a whole.
+    """
+    if changes.get("backend", base.get("backend")) != base.get("backend"):
+        return dict(changes)
     nested = {
-        name: {**base[name], **value}
+        name: merge_fields(base[name], value)
         for name, value in changes.items()
         if isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
     }
     return {**base, **changes, **nested}
 
 
-def _locate_profile(name_or_path: str) -> Path:
+def _locate_profile(name_or_path: str, folder: Path = Path()) -> Path:
+    """Of a shipped profile, or of a file; relative to ``folder``."""
     if name_or_path in shipped_profiles():
         return Path(str(resources.files("sdg_assets") / "profiles" / f"{name_or_path}.yaml"))
-    path = Path(name_or_path).expanduser()
+    path = folder / Path(name_or_path).expanduser()
     if not path.is_file():
         raise SettingsError(
-            f"no profile {name_or_path!r}: write one of {', '.join(shipped_profiles())}, "
-            "or the path of a YAML file"
+            f"no profile {name_or_path!r} ({path.absolute()}): write one of "
+            f"{', '.join(shipped_profiles())}, or the path of a YAML file"
         )
     return path
 
 
 def _read_profile(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Its fields with those of the profiles that it extends; engines are replaced as wholes."""
+    """Its fields, and what it leaves out as in the profile that it extends."""
     if path in extending:
         raise SettingsError(f"{path} extends itself: {' -> '.join(map(str, extending))}")
     values = read_yaml(path)
     extended = values.pop("extends", None)
     if extended is None:
         return values
-    base = _read_profile(_locate_profile(str(extended)), (*extending, path))
-    merged = {**base, **values}
-    if isinstance(values.get("recipe"), Mapping):
-        merged["recipe"] = merge_fields(base.get("recipe") or {}, values["recipe"])
-    return merged
+    base = _locate_profile(str(extended), path.parent)
+    return merge_fields(_read_profile(base, (*extending, path)), values)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sdg_assets.commands.invocation import program
 from sdg_assets.corpora.keys import Partition
@@ -260,3 +261,16 @@ def test_the_program_is_named_as_it_can_be_typed_here(monkeypatch: pytest.Monkey
     assert program() == ".venv/bin/sdg"
     monkeypatch.setattr(Path, "cwd", lambda: Path("/work/elsewhere"))
     assert program() == "/work/there/.venv/bin/sdg"
+
+
+def test_what_may_be_written_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call_sdg("corpora", "layouts") == 0
+    assert "tsv" in capsys.readouterr().out
+    assert call_sdg("corpora", "layouts", "tsv") == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("audio_folder", "columns.text", "split.test_groups"))
+    assert "did you mean `tsv`?" in error_of(capsys, "corpora", "layouts", "tsvs")
+    assert call_sdg("profiles", "paper-xatt") == 0
+    recipe = yaml.safe_load(capsys.readouterr().out)["recipe"]
+    assert (recipe["fusion"]["type"], recipe["lora"]["rank"]) == ("cross_attention", 32)
+    assert not (home / "lake").exists()

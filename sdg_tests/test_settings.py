@@ -42,6 +42,24 @@ def test_a_profile_is_as_the_one_it_extends_but_for_what_it_says(tmp_path: Path)
     assert mine.recipe.fusion == base.recipe.fusion
 
 
+def test_a_profile_may_change_one_limit_or_one_setting_of_an_engine(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "name: base\nextends: tiny\npseudo_labels: {max_rate: 14}\nllm: {batch_size: 4}\n"
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\nextends: base.yaml\n"  # beside it, whatever the working folder is
+        "llm: {backend: openai-compatible, base_url: 'http://127.0.0.1:1/v1', model: m}\n"
+    )
+    tiny, base = load_profile("tiny"), load_profile(str(tmp_path / "base.yaml"))
+    assert base.pseudo_labels.max_rate == 14
+    assert base.pseudo_labels.min_avg_logprob == tiny.pseudo_labels.min_avg_logprob
+    assert base.llm == tiny.llm.model_copy(update={"batch_size": 4})
+    mine = load_profile(str(path))
+    assert mine.llm.backend == "openai-compatible"  # and nothing of the other backend's
+    assert mine.asr == tiny.asr
+
+
 def test_a_profile_cannot_extend_itself_or_what_is_not_there(tmp_path: Path) -> None:
     one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
     one.write_text(f"name: one\nextends: {other}\n")
@@ -58,6 +76,32 @@ def test_defaults_lie_in_the_home_folder(tmp_path: Path) -> None:
     assert settings.catalog == f"sqlite:///{tmp_path}/lake/catalog.sqlite"
     for url in (settings.data_url, settings.blobs_url, settings.landing.url):
         assert url.startswith(str(tmp_path))
+
+
+def test_relative_places_begin_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sdg.yaml").write_text(
+        "profile: mine.yaml\ncatalog: sqlite:///db/c.sqlite\ndata_url: data\n"
+        "blobs_url: s3://bucket/blobs\nlanding: {url: ../inbox}\n"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    settings = load_settings(tmp_path)
+    assert settings.profile == str(tmp_path / "mine.yaml")
+    assert settings.catalog == f"sqlite:///{tmp_path}/db/c.sqlite"
+    assert settings.data_url == str(tmp_path / "data")
+    assert settings.blobs_url == "s3://bucket/blobs"
+    assert Path(settings.landing.url).resolve() == tmp_path.parent / "inbox"
+
+
+def test_samples_are_linked_to_where_they_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDG_SAMPLES_URL", "http://127.0.0.1:4001")  # as `sdg dev` sets it
+    assert load_settings(tmp_path).samples_url == "http://127.0.0.1:4001"
+    (tmp_path / "sdg.yaml").write_text("samples_url: https://lab.example/samples\n")
+    assert load_settings(tmp_path).samples_url == "https://lab.example/samples"
 
 
 def test_home_is_taken_from_the_environment(home: Path) -> None:
@@ -83,5 +127,5 @@ def test_an_unknown_profile_says_which_there_are() -> None:
 
 
 def test_a_setting_says_what_it_is_for() -> None:
-    for name, field in Settings.model_fields.items():
-        assert field.description or name == "landing"
+    for field in Settings.model_fields.values():
+        assert field.description

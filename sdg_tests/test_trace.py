@@ -125,7 +125,7 @@ def remade(home: Path, tmp_path: Path) -> Lake:
     write_speech(tmp_path / "talks" / "en", SENTENCES["en"][:1])
     register_folder(tmp_path, "talks", "labelled_speech", ["en"])
     talks = Partition("talks", "en")
-    config = {"filtered_qa": {"judge": False}}
+    config = {"filtered_qa": {"judge": "never"}}
     for model, answer, stages in (
         ("one", '[{"question": "What did Abigail buy?", "answer": "a red lamp"}]',
          stages_upto("training_examples")),

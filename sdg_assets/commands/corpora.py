@@ -7,11 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sdg_assets.audio import AudioError, decode
 from sdg_assets.automation import admit
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora import open_reader
-from sdg_assets.corpora.base import CorpusError, Reject
+from sdg_assets.corpora.base import CorpusError, Reject, SourceUtterance
 from sdg_assets.corpora.config import CorpusConfig, load_corpora
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.explaining import suggest
@@ -20,6 +21,7 @@ from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import Workspace, open_workspace, require_home
 
 CHECKED_ITEMS = 1000
+HEARD_ITEMS = 20
 
 
 def show_corpora() -> None:
@@ -55,7 +57,10 @@ def check_files(files: Sequence[Path]) -> bool:
     collections = [config for config in configs if config.kind != "mixture"]
     rows = [check_language(config, tag) for config in collections for tag in config.languages]
     if rows:
-        print_rows(rows, f"first {CHECKED_ITEMS} items of each corpus")
+        print_rows(
+            rows,
+            f"first {CHECKED_ITEMS} items of each corpus; {HEARD_ITEMS} of them were listened to",
+        )
     problems = []
     for config in configs:
         if config.kind == "mixture":
@@ -95,18 +100,33 @@ def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[
 
 
 def try_reading(config: CorpusConfig, language: str) -> tuple[int, Counter[str], str]:
-    """How many of the first items are usable, why the others are not, and what ended reading."""
+    """How many of the first items are usable, why the others are not, and what ended reading.
+
+    The audio of the first :data:`HEARD_ITEMS` is decoded; of the others its file is not opened.
+    """
     reasons: Counter[str] = Counter()
     items = 0
     try:
-        for item in islice(open_reader(config).read(language), CHECKED_ITEMS):
-            if isinstance(item, Reject):
-                reasons[item.reason] += 1
+        first = islice(open_reader(config).read(language), CHECKED_ITEMS)
+        for number, item in enumerate(first):
+            fault = item.reason if isinstance(item, Reject) else None
+            if isinstance(item, SourceUtterance) and number < HEARD_ITEMS:
+                fault = _find_fault(item, config)
+            if fault:
+                reasons[fault] += 1
             else:
                 items += 1
     except CorpusError as error:
         return items, reasons, str(error)
     return items, reasons, ""
+
+
+def _find_fault(item: SourceUtterance, config: CorpusConfig) -> str | None:
+    try:
+        decode(item.audio, config.max_seconds)
+    except AudioError as error:
+        return error.reason
+    return None
 
 
 def register_files(files: Sequence[Path]) -> None:
@@ -156,7 +176,7 @@ def list_changes(before: CorpusConfig, after: CorpusConfig) -> list[str]:
 
 def register_landed() -> None:
     """Register what lies in the landing folder as the landing sensor would, at once."""
-    workspace = open_workspace()
+    workspace = open_workspace(require_home())
     url = workspace.settings.landing.url
     folders, problems = survey(url, workspace.corpora)
     with open_instance() as instance:

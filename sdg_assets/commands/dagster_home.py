@@ -2,25 +2,20 @@
 
 import os
 import shutil
+from importlib import resources
 from pathlib import Path
 
 from dagster import DagsterInstance
 
-from sdg_assets.settings import SettingsError, home_folder
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from sdg_assets.settings import home_folder
 
 
 def prepare() -> Path:
-    """Make ``$SDG_HOME/dagster``, let Dagster use it, and return it.
-
-    Raises:
-        SettingsError: the project's ``dagster.yaml`` is not beside the package.
-    """
+    """Make ``$SDG_HOME/dagster``, let Dagster use it, and return it."""
     folder = home_folder() / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "dagster.yaml").exists():
-        shutil.copy(find_project_file("dagster.yaml"), folder / "dagster.yaml")
+        shutil.copyfile(find_file("dagster.yaml"), folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ["SDG_HOME"] = str(home_folder())
     return folder
@@ -31,10 +26,6 @@ def open_instance() -> DagsterInstance:
     return DagsterInstance.get()
 
 
-def find_project_file(name: str) -> Path:
-    for folder in (Path.cwd(), REPOSITORY):
-        if (folder / name).is_file():
-            return folder / name
-    raise SettingsError(
-        f"{name} is neither in {Path.cwd()} nor in {REPOSITORY}: run sdg from the project's folder"
-    )
+def find_file(name: str) -> Path:
+    """One of Dagster's files that come with the package."""
+    return Path(str(resources.files("sdg_assets") / name))

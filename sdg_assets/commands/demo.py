@@ -19,7 +19,7 @@ from sdg_assets.commands.demo_corpora import (
     mixture_name,
 )
 from sdg_assets.commands.invocation import program
-from sdg_assets.commands.run import Outcome, run_stages, show, stages_upto
+from sdg_assets.commands.run import Outcome, run_stages, show, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.workspace import Workspace, open_workspace
@@ -35,13 +35,11 @@ def run_demo() -> bool:
     outcomes = []
     console.rule("three methods: from audio and text to training examples")
     for corpus in (LABELLED, UNLABELLED, TEXT):
-        outcomes += [
-            materialise(Partition(corpus, tag), stages_upto("training_examples"))
-            for tag in LANGUAGES
-        ]
+        stages = stages_of_kind(workspace.corpus(corpus).kind, "training_examples")
+        outcomes += [materialise(Partition(corpus, tag), stages) for tag in LANGUAGES]
     console.rule("one model per method, and one on the mixture")
     for method in METHODS:
-        stages = ("training_examples", "trained_checkpoints", "rouge_l_scores")
+        stages = stages_of_kind("mixture", "rouge_l_scores")
         outcomes.append(materialise(Partition(mixture_name(method), ALL_LANGUAGES), stages))
     if any(outcome.failed for outcome in outcomes):
         return False

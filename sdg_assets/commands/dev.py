@@ -5,10 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from types import FrameType
 
-from sdg_assets.commands.dagster_home import find_project_file, prepare
+from sdg_assets.commands.dagster_home import find_file, prepare
 from sdg_assets.errors import UserError
 from sdg_assets.settings import SAMPLES_VARIABLE
 from sdg_assets.workspace import open_workspace
@@ -33,17 +32,18 @@ def start(host: str, port: int) -> int:
     samples_port = port + SAMPLES_OFFSET
     check_port(host, port)
     check_port(host, samples_port)
-    home = prepare()
-    os.environ[SAMPLES_VARIABLE] = f"http://{host}:{samples_port}"
+    prepare()
+    seen = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # links are followed from here
+    os.environ[SAMPLES_VARIABLE] = f"http://{seen}:{samples_port}"
     landing = open_workspace().settings.landing.url
     if "://" not in landing:
         os.makedirs(landing, exist_ok=True)
     print(f"sdg: the web UI comes up at http://{host}:{port}")
-    print(f"sdg: listen to samples at http://{host}:{samples_port}")
+    print(f"sdg: listen to samples at http://{seen}:{samples_port}")
     print(f"sdg: drop audio into {landing}/<corpus>/<language>/", flush=True)
-    workspace = str(find_project_file("workspace.yaml"))
-    samples = _serve(home, host, samples_port, "sdg_assets.samples")
-    server = _serve(home, host, port, "dagster", "dev", "--workspace", workspace)
+    workspace = str(find_file("workspace.yaml"))
+    samples = _serve(host, samples_port, "sdg_assets.samples")
+    server = _serve(host, port, "dagster", "dev", "--workspace", workspace)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return server.wait()
@@ -53,7 +53,7 @@ def start(host: str, port: int) -> int:
         _kill_group(samples.pid)
 
 
-def _serve(home: Path, host: str, port: int, *module: str) -> subprocess.Popen[bytes]:
+def _serve(host: str, port: int, *module: str) -> subprocess.Popen[bytes]:
     """Start a module that serves at an address.
 
     In a group of its own, so that one signal reaches what it starts as well; and with default
@@ -61,7 +61,6 @@ def _serve(home: Path, host: str, port: int, *module: str) -> subprocess.Popen[b
     """
     return subprocess.Popen(
         [sys.executable, "-m", *module, "--host", host, "--port", str(port)],
-        cwd=home,
         start_new_session=True,
         preexec_fn=_default_signals,
     )

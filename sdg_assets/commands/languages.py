@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 import dagster as dg
 from dagster import DagsterInstance
@@ -11,12 +10,11 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.utils import make_new_backfill_id
 
 from sdg_assets.automation import finished_examples
-from sdg_assets.commands.corpora import CHECKED_ITEMS, find_gaps
+from sdg_assets.commands.corpora import CHECKED_ITEMS, find_gaps, try_reading
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows, say
-from sdg_assets.corpora import open_reader
-from sdg_assets.corpora.base import CorpusError, Reject
+from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition, check_language_tag
 from sdg_assets.corpora.mixtures import members_of
@@ -81,17 +79,15 @@ def check_data(
     if config.kind == "mixture":
         _check_members(config, language, added, workspace)
         return
-    first = islice(open_reader(config).read(language), CHECKED_ITEMS)
-    try:
-        found = any(not isinstance(item, Reject) for item in first)
-    except CorpusError as error:
-        raise CorpusError(f"{config.name} has no data in {language!r}: {error}") from error
-    if not found:
+    items, reasons, failure = try_reading(config, language)
+    if failure:
+        raise CorpusError(f"{config.name} has no data in {language!r}: {failure}")
+    if not items:
         where = config.reader.model_dump(exclude_defaults=True) if config.reader else {}
+        found = ", ".join(f"{count} × {why}" for why, count in reasons.items()) or "nothing"
         raise CorpusError(
             f"{config.name} has no data in {language!r}: among its first {CHECKED_ITEMS} items is "
-            f"none that can be used. Put the data where its reader looks ({where}); "
-            "`sdg corpora check FILE` says what it finds"
+            f"none that can be used ({found}). Put the data where its reader looks ({where})"
         )
 
 

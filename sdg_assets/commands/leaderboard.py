@@ -1,8 +1,8 @@
-"""`sdg leaderboard`: every checkpoint on every evaluation set."""
+"""`sdg leaderboard`: each partition's checkpoint on each of its evaluation sets."""
 
 import typer
 
-from sdg_assets.commands.tables import check_format, print_as
+from sdg_assets.commands.tables import align, check_format, print_as
 from sdg_assets.leaderboard import read_standings
 from sdg_assets.workspace import open_workspace
 
@@ -29,4 +29,5 @@ def show_leaderboard(by: str, output: str) -> None:
         }
         for standing in standings
     ]
+    rows = align(rows)
     print_as(output, rows, list(rows[0]) if rows else [])

@@ -13,6 +13,7 @@ from dagster._core.events import RunFailureReason
 from pydantic import ValidationError
 
 from sdg_assets.commands.dagster_home import open_instance
+from sdg_assets.commands.invocation import program
 from sdg_assets.commands.liveness import alive
 from sdg_assets.commands.pools import telling_of_waits
 from sdg_assets.commands.tables import say
@@ -54,12 +55,13 @@ def run_partitions(
 ) -> bool:
     """Whether every partition went through; says what happened to each."""
     partitions = [parse_partition(key.replace("/", "|", 1)) for key in keys]
-    stages = check_stages(only.split(",")) if only else stages_upto(upto)
+    chosen = check_stages(only.split(",")) if only else None
+    check_stages([upto])
     config = parse_settings(settings)
     check_profile(profile, config)
-    check_registered(partitions)
+    plans = [chosen or stages_of_kind(kind, upto) for kind in check_registered(partitions)]
     good = True
-    for partition in partitions:
+    for partition, stages in zip(partitions, plans, strict=True):
         outcome = run_stages(partition, stages, profile=profile, config=config)
         show(outcome)
         good = good and not outcome.failed
@@ -142,20 +144,22 @@ def stages_of_kind(kind: str, last: str) -> tuple[str, ...]:
     return stages
 
 
-def check_registered(partitions: Sequence[Partition]) -> None:
-    """
+def check_registered(partitions: Sequence[Partition]) -> list[str]:
+    """The kind of each partition's corpus.
+
     Raises:
         CorpusError: a corpus is not registered.
         PartitionKeyError: it does not have that language.
     """
     workspace = open_workspace()
-    for partition in partitions:
-        config = workspace.corpus(partition.corpus)
+    configs = [workspace.corpus(partition.corpus) for partition in partitions]
+    for partition, config in zip(partitions, configs, strict=True):
         if not config.speaks(partition.language):
             raise PartitionKeyError(
                 f"{config.name} has {', '.join(config.languages)}, not {partition.language}: add "
-                f"it with `sdg languages add {partition.language} --corpora {config.name}`"
+                f"it with `{program()} languages add {partition.language} --corpora {config.name}`"
             )
+    return [config.kind for config in configs]
 
 
 def run_stages(

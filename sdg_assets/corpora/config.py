@@ -58,10 +58,12 @@ class CorpusConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Name
-    kind: Kind
-    description: str = ""
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    name: Name = Field(description="lower-case letters, digits, - and _")
+    kind: Kind = Field(description=", ".join(get_args(Kind)))
+    description: str = Field("", description="for people")
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
+        description="BCP-47 tags in lower case; of a mixture also mul, all of its members' together"
+    )
     reader: Annotated[AnyLayout, Field(discriminator="layout")] | None = None
     members: tuple[Name, ...] = Field(
         default=(), description="corpora that a mixture trains on together"

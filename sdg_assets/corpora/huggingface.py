@@ -1,7 +1,6 @@
 """Hugging Face data sets by name or local path: speech, and questions over passages.
 
-Rows stream, and audio stays encoded: the factory's own decoder reads it. The ``datasets``
-package is an optional extra.
+Rows stream, and audio stays encoded: the factory's own decoder reads it.
 """
 
 import os
@@ -195,14 +194,10 @@ def _open(path: str, config: str | None, revision: str | None) -> dict[str, Any]
     """The streaming table of each split.
 
     Raises:
-        CorpusError: the ``datasets`` package is not there, or it cannot open the data set.
+        CorpusError: it cannot be opened.
     """
-    try:
-        import datasets
-    except ImportError as error:
-        raise CorpusError(
-            "this layout needs the `datasets` package: install it with `pip install 'sdg[hf]'`"
-        ) from error
+    import datasets  # slow to load
+
     try:
         if any(os.path.exists(f"{path}/{name}") for name in _SAVED):
             saved = datasets.load_from_disk(path)

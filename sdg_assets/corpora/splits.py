@@ -29,12 +29,18 @@ class SplitRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: Literal["speaker", "utterance", "passage", "given"]
-    train: Share = 0.8
-    validation: Share = 0.1
-    test: Share = 0.1
-    seed: int = 0
-    test_groups: tuple[str, ...] = ()
+    by: Literal["speaker", "utterance", "passage", "given"] = Field(
+        description="what stays on one side; speech: speaker or utterance, text: passage; given: "
+        "the corpus's own splits"
+    )
+    train: Share = Field(default=0.8, description="of the groups")
+    validation: Share = Field(default=0.1, description="of the groups")
+    test: Share = Field(default=0.1, description="of the groups")
+    seed: int = Field(default=0, description="another one divides otherwise")
+    test_groups: tuple[str, ...] = Field(
+        default=(),
+        description="speakers, utterances or passages that are the test split, and no others",
+    )
 
     @model_validator(mode="after")
     def _shares_sum_to_one(self) -> Self:

@@ -18,13 +18,15 @@ from sdg_training.lineage import Contamination
 
 Row = Mapping[str, Any]
 MOSTLY = 0.5  # of a text's n-grams: then it is as good as shown
-COLUMNS = ("source_language", "speaker", "context", "answer")  # of examples, that are compared
+# Of examples, that are compared.
+COLUMNS = ("source_language", "speaker", "context", "answer", "audio_sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What of one evaluation example is in the training examples of its language."""
 
+    recording: bool
     context: Overlap
     answer: Overlap | None  # None: too short to have an n-gram; every corpus says "yes"
     speaker: bool
@@ -34,6 +36,7 @@ class Shown:
         """Short stable codes of what is wrong with this example; none if it is unseen."""
         answered = self.answer or Overlap(False, 0.0)
         signs = {
+            "recording": self.recording,
             "context": self.context.exact,
             "context_ngrams": not self.context.exact and self.context.ngram_share >= MOSTLY,
             "answer_ngrams": answered.ngram_share >= MOSTLY,
@@ -63,6 +66,7 @@ def summarise(shown: Sequence[Shown], evaluation: Sequence[Row]) -> Contaminatio
     speakers = {row["speaker"] for row, each in zip(evaluation, shown, strict=True) if each.speaker}
     return Contamination(
         examples=len(shown),
+        recordings=sum(each.recording for each in shown),
         exact_contexts=sum(each.context.exact for each in shown),
         exact_answers=sum(answer.exact for answer in answers),
         ngram_contexts=_mean(each.context.ngram_share for each in shown),
@@ -82,8 +86,10 @@ def _compare(asked: Sequence[Row], trained: pa.Table, language: str) -> list[Sho
     )
     heard = trained["speaker"].unique().to_pylist()
     speakers = find_shared_speakers((row["speaker"] for row in asked), heard)
+    recordings = set(trained["audio_sha256"].unique().to_pylist()) - {None}
     return [
         Shown(
+            row["audio_sha256"] in recordings,
             context if row["context"] else Overlap(False, 0.0),
             answer if count_ngrams(row["answer"]) else None,
             row["speaker"] in speakers,

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -23,10 +23,10 @@ Row = dict[str, Any]
 
 
 class FilteredQAConfig(StageConfig):
-    judge: bool | None = Field(
-        None,
+    judge: Literal["default", "always", "never"] = Field(
+        "default",
         description="Ask the LLM whether each answer is right and answerable from its context. "
-        "Empty: as the profile says. False: rules only.",
+        "default: as the profile says. never: rules only.",
     )
 
 
@@ -44,7 +44,7 @@ def filtered_qa(run: StageRun, config: FilteredQAConfig) -> StageResult:
     """
     pairs = run.read("generated_qa")
     reasons = _apply_rules(run, pairs)
-    judged = run.profile.judge if config.judge is None else config.judge
+    judged = run.profile.judge if config.judge == "default" else config.judge == "always"
     version = prompt_version(TASK, run.profile.prompts)
     answers = _judge(run, [p for p in pairs if reasons[p["qa_id"]] is None], version, judged)
     rows = [_decide(pair, reasons[pair["qa_id"]], answers.get(pair["qa_id"])) for pair in pairs]

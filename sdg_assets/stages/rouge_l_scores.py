@@ -109,15 +109,15 @@ def find_contamination(
 def refuse_contaminated(shown: Mapping[Key, Shown]) -> None:
     """
     Raises:
-        ContaminationError: contexts were trained on; says which and what to do.
+        ContaminationError: contexts or recordings were trained on; says which and what to do.
     """
-    seen = ["/".join(key) for key, each in shown.items() if each.context.exact]
+    seen = ["/".join(key) for key, each in shown.items() if each.context.exact or each.recording]
     if seen:
         raise ContaminationError(
-            f"{len(seen)} of {len(shown)} evaluation examples have a context that the checkpoint "
-            f"was trained on, {', '.join(seen[:3])} among them: split the corpora so that a text "
-            "is on one side only, or name other corpora in evaluate_on. allow_contamination: true "
-            "scores all the same, and marks these rows"
+            f"{len(seen)} of {len(shown)} evaluation examples have a context or a recording that "
+            f"the checkpoint was trained on, {', '.join(seen[:3])} among them: split the corpora "
+            "so that each is on one side only, or name other corpora in evaluate_on. "
+            "allow_contamination: true scores all the same, and marks these rows"
         )
 
 

@@ -20,7 +20,7 @@ from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.errors import UserError
 from sdg_assets.progress import Report
-from sdg_assets.settings import Profile
+from sdg_assets.settings import Profile, shipped_profiles
 from sdg_assets.stages.usage import EngineUse
 from sdg_assets.storage.lake import Replacement
 from sdg_assets.storage.tables import TABLES, identity_column
@@ -45,7 +45,7 @@ class StageConfig(dg.Config):
     profile: str = Field(
         default=DEFAULT,
         description="Engines, prompts, limits and training settings for this run: the name of a "
-        "shipped profile (tiny, small, paper) or the path of a YAML file. "
+        f"shipped profile ({', '.join(shipped_profiles())}) or the whole path of a YAML file. "
         "default: the one that sdg.yaml names (tiny where it names none).",
     )
 

@@ -21,14 +21,14 @@ from sdg_assets.stages.stage import stage
 from sdg_assets.stages.views import bars, histograms, spectrograms
 
 Row = dict[str, Any]
-HELD_OUT_SHARE = 5  # one voice in so many speaks only validation and test passages
+HELD_OUT_EVERY = 5  # one voice in so many speaks only validation and test passages
 
 
 class SynthesizedSpeechConfig(StageConfig):
     voices: list[str] = Field(
         [], description="Speak with these voices only. Empty: all the engine has."
     )
-    seed: int | None = Field(None, description="Of the choice of voices. Empty: the profile's.")
+    seed: int = Field(-1, ge=-1, description="Of the choice of voices. -1: the profile's.")
 
 
 @stage(
@@ -46,7 +46,7 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
     """
     passages = _passages(run)
     voices = _choose_voices(run, config)
-    seed = run.profile.seed if config.seed is None else config.seed
+    seed = run.profile.seed if config.seed < 0 else config.seed
     rejects: list[Reject] = []
     requests: dict[str, TTSRequest] = {}
     for passage in passages:
@@ -98,7 +98,7 @@ def voices_of_split(voices: Sequence[str], split: str) -> Sequence[str]:
 
     With fewer than five voices all of them speak everywhere.
     """
-    held_out = voices[::HELD_OUT_SHARE] if len(voices) >= HELD_OUT_SHARE else ()
+    held_out = voices[::HELD_OUT_EVERY] if len(voices) >= HELD_OUT_EVERY else ()
     if not held_out:
         return voices
     return tuple(v for v in voices if (v in held_out) == (split != "train"))

@@ -23,7 +23,6 @@ from sdg_assets.settings import SettingsError, merge_fields
 from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
 from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import (
-    CODE_VERSION,
     MissingInputError,
     StageConfig,
     StageResult,
@@ -32,6 +31,7 @@ from sdg_assets.stages.run import (
 )
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import markdown_table, plot_curves
+from sdg_training.code_version import find_code_version
 from sdg_training.lineage import Contamination, Lineage
 from sdg_training.recipe import Recipe, TrainConfig
 
@@ -68,7 +68,7 @@ class TrainedCheckpointsConfig(StageConfig):
 def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> StageResult:
     """One checkpoint, which knows the version of the data that it was trained on.
 
-    The same examples, recipe and release give the same checkpoint id; one that is in the store
+    The same examples, recipe and code give the same checkpoint id; one that is in the store
     already is not trained again, and a training that was killed goes on from its newest state.
     """
     recipe = merge_recipe(run.profile.recipe, read_changes(config.recipe))
@@ -84,7 +84,7 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
             language=run.language,
             snapshot=run.version,
             run_id=run.run_id,
-            code_version=CODE_VERSION,
+            code_version=find_code_version(),
             composition=composition,
             contamination=_find_contamination(run, examples),
         )
@@ -98,7 +98,7 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
         "recipe": recipe.model_dump_json(),
         "composition": json.dumps(composition, ensure_ascii=False),
         "metrics": json.dumps(metrics),
-        "code_version": CODE_VERSION,
+        "code_version": find_code_version(),
         "trained_at": datetime.now(UTC),
     }
     return StageResult([row], rows_in=examples.num_rows, metadata=_describe(row, metrics))
@@ -120,7 +120,7 @@ def merge_recipe(base: Recipe, changes: dict[str, Any]) -> Recipe:
 
 
 def identify(examples: pa.Table, recipe: Recipe) -> str:
-    text = f"{content_hash(examples)}|{recipe.model_dump_json()}|{CODE_VERSION}"
+    text = f"{content_hash(examples)}|{recipe.model_dump_json()}|{find_code_version()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

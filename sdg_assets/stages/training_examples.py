@@ -43,8 +43,13 @@ def training_examples(run: StageRun, config: TrainingExamplesConfig) -> StageRes
             rows_in, rows = _join_synthesized(run)
         case _:
             rows_in, rows = _join_speech(run)
-    rows = _cap(rows, config.max_per_context)
-    return StageResult(rows, rows_in=rows_in, metadata=_describe(rows))
+    kept = _cap(rows, config.max_per_context)
+    unjoined = "passage not spoken" if run.corpus.kind == "text_qa" else "dropped by filtered_qa"
+    counts = {unjoined: rows_in - len(rows), "over max_per_context": len(rows) - len(kept)}
+    dropped = {reason: count for reason, count in counts.items() if count}
+    return StageResult(
+        kept, rows_in=rows_in, metadata={**_describe(kept), "dropped_by_reason": dropped}
+    )
 
 
 def _join_speech(run: StageRun) -> tuple[int, list[Row]]:

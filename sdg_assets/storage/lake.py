@@ -331,7 +331,12 @@ def _resolve_data_path(data_url: str) -> str:
 
 
 def _build_s3_secret() -> str:
-    from botocore.session import Session
+    try:
+        from botocore.session import Session
+    except ImportError as error:
+        raise LakeError(
+            "s3:// needs the packages of the extra `s3`: python -m pip install -e '.[s3]'"
+        ) from error
 
     credentials = Session().get_credentials()
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")

@@ -88,7 +88,10 @@ def test_what_cannot_be_added_changes_nothing(
 def test_audio_that_cannot_be_used_is_no_data(corpora: Path) -> None:
     (corpora / "talks" / "it").mkdir()
     (corpora / "talks" / "it" / "a.wav").write_bytes(b"RIFF")
-    with pytest.raises(CorpusError, match=r"among its first 1000 items is none .*talks/\{lang"):
+    (corpora / "talks" / "it" / "b.wav").write_bytes(b"")
+    (corpora / "talks" / "it" / "b.txt").write_text("Anna compra una lampada.")
+    said = r"none that can be used \(1 × missing_text, 1 × empty_file\).*talks/\{lang"
+    with pytest.raises(CorpusError, match=said):
         add("it", ["talks"], "training_examples", wait=False)
 
 

@@ -1,6 +1,5 @@
 """Hugging Face data sets, all local: files, saved ones, and what cannot be opened."""
 
-import builtins
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -187,15 +186,3 @@ def test_broken_rows_in_the_middle_are_an_error_of_the_corpus(tmp_path: Path) ->
         file.write('{"context": \n')
     with pytest.raises(CorpusError, match=r"cannot be (read|opened)"):
         read(corpus("text_qa", {"layout": "huggingface_qa", "path": str(folder)}))
-
-
-def test_the_package_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "datasets":
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    real_import = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(CorpusError, match="install it with"):
-        read(corpus("text_qa", {"layout": "huggingface_qa", "path": str(tmp_path)}))

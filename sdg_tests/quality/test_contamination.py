@@ -14,8 +14,14 @@ HARBOUR = "港口位于老城区的北边，船每天早上九点出发，天黑
 LONG = "because the harbour master had closed the gate before noon"
 
 
-def example(context: str | None, answer: str, speaker: str | None, language: str = "en") -> Any:
-    return dict(zip(COLUMNS, (language, speaker, context, answer), strict=True))
+def example(
+    context: str | None,
+    answer: str,
+    speaker: str | None,
+    language: str = "en",
+    audio: str | None = None,
+) -> Any:
+    return dict(zip(COLUMNS, (language, speaker, context, answer, audio), strict=True))
 
 
 def table(*examples: Any) -> pa.Table:
@@ -53,6 +59,13 @@ def test_long_answers_count_and_short_ones_do_not() -> None:
 def test_a_speaker_of_both_is_found_and_an_unknown_one_is_nobody() -> None:
     assert signs(example(BOATS, "x", "ann"), example(TRAINS, "y", "ann")) == ("speaker",)
     assert signs(example(BOATS, "x", None), example(TRAINS, "y", None)) == ()
+
+
+def test_a_recording_is_found_whatever_it_was_taken_to_say() -> None:
+    """As where one corpus has its text and another a pseudo-label."""
+    asked = example(BOATS, "x", "ann", audio="5ha")
+    assert signs(asked, example("the coats", "y", "bob", audio="5ha")) == ("recording",)
+    assert signs(asked, example("the coats", "y", "bob", audio="6ha")) == ()
 
 
 def test_languages_are_compared_with_themselves() -> None:

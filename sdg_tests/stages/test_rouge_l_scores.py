@@ -132,7 +132,7 @@ def test_what_was_trained_on_is_not_scored_unless_one_wants_it(home: Path, tmp_p
     refused = run_stages(QUIZ, stages, config=RECIPE)
     assert list(refused.failed) == ["rouge_l_scores"]
     assert (
-        "2 of 2 evaluation examples have a context that the checkpoint was trained on"
+        "2 of 2 evaluation examples have a context or a recording that the checkpoint was trained"
         in (refused.failed["rouge_l_scores"])
     )
     allowed = {"rouge_l_scores": {"allow_contamination": True, "cascade": False}}

@@ -1,4 +1,4 @@
-"""A checkpoint through Dagster: what lies beside its weights, and a training that was killed."""
+"""A checkpoint through Dagster: what lies beside it, and trainings killed and on two processes."""
 
 import json
 import os
@@ -61,3 +61,23 @@ def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(
     assert lineage["composition"]["method"] == {"tts": 3}
     assert f"`quiz|en`, at version {row['data_snapshot']}" in card
     assert not any(home.glob("training/*"))  # nothing is left of the way there
+
+
+def test_processes_train_together(home: Path, tmp_path: Path) -> None:
+    prepare(home, tmp_path)
+    train = ("run", "quiz/en", "--only", "trained_checkpoints")
+    together = ("--set", "trained_checkpoints.processes=2")
+    refused = run_sdg(
+        home, *train, *together, "--set", "trained_checkpoints.recipe={accumulate: 1}"
+    )
+    assert refused.returncode == 1
+    assert "which 2 processes cannot share" in refused.stdout
+    recipe = "trained_checkpoints.recipe={accumulate: 2, batch_size: 1, epochs: 2}"
+    assert run_sdg(home, *train, *together, "--set", recipe).returncode == 0
+    workspace = open_workspace()
+    [row] = workspace.lake.read("trained_checkpoints").to_pylist()
+    with workspace.blobs.local_folder(row["uri"]) as folder:
+        metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["processes"] == 2
+    assert metrics["examples"] == 3
+    assert metrics["updates"] == 3  # 2 epochs of 3 examples, 2 to an update
