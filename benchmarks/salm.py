@@ -66,12 +66,16 @@ def main() -> None:
                 f"with what comes before it), {metrics['updates']} updates, "
                 f"{metrics['examples_per_second']:.0f} examples/s"
             )
+            heard = dict(
+                zip(*(asked[name].to_pylist() for name in ("example_id", "context")), strict=True)
+            )
+            recordings = [heard[name] for name in scores["example_id"].to_pylist()]
             for condition in CONDITIONS:
                 column = column_of("rouge_l", condition)
-                whole = bootstrap(scores[column].to_pylist(), scores["context"].to_pylist())
+                whole = bootstrap(scores[column].to_pylist(), recordings)
                 print(f"  {condition:<15} {whole}", flush=True)
             for language in list_languages():
-                chosen = scores.filter(pc.equal(scores["source_language"], language))
+                chosen = scores.filter(pc.equal(scores["eval_language"], language))
                 print(f"  {language:<15} {pc.mean(chosen['rouge_l']).as_py():.3f}", flush=True)
 
 
