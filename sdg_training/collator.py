@@ -1,6 +1,5 @@
 """Samples to a batch: features or encoder states, prompts and answers, padded on the left."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -108,7 +107,7 @@ class Collator:
         usable = [(i.sample, i.task) for i in items if isinstance(i.sample, Sample)]
         if not usable:
             return Batch([], self._collate_nothing(), skips)
-        samples = [sample for sample, _ in usable]
+        samples = [self._fit(sample) for sample, _ in usable]
         audio: dict[str, Any] = {}
         counts: Sequence[int | None] = [None] * len(samples)
         if usable[0][1] != "text":
@@ -124,6 +123,13 @@ class Collator:
             [texts[index] for index in kept], [counts[index] or 0 for index in kept]
         )
         return Batch([samples[index].example for index in kept], inputs, skips)
+
+    def _fit(self, sample: Sample) -> Sample:
+        """Within the encoder's window, which a recording may leave that is made slower."""
+        most = self.processor.max_seconds * self.processor.sampling_rate
+        if sample.audio is None or len(sample.audio) <= most:
+            return sample
+        return replace(sample, audio=sample.audio[: int(most)])
 
     def _collate_texts(
         self, texts: Sequence[EncodedText], num_audio_tokens: Sequence[int]
@@ -178,9 +184,7 @@ def collate_audio(
             "encoder_mask": torch.arange(int(num_states.max())) < num_states[:, None],  # (B, T)
         }
     else:
-        # Augmentation, or a row that is a little wrong, may lengthen what just fits an encoder.
-        most = int(min(processor.max_seconds * processor.sampling_rate, sys.maxsize))
-        recordings = [sample.audio[:most] for sample in samples if sample.audio is not None]
+        recordings = [sample.audio for sample in samples if sample.audio is not None]
         inputs = dict(processor.extract_features(recordings))
         num_states = processor.count_states(inputs["input_features_mask"].sum(-1))
     return inputs, processor.count_audio_tokens(num_states).tolist()

@@ -74,13 +74,18 @@ def test_each_epoch_changes_recordings_in_its_own_way(tmp_path: Path) -> None:
 
 
 def test_what_is_longer_than_an_encoder_s_window_is_cut(tmp_path: Path) -> None:
-    """By a slower speed, or by a row that is a tenth of a second wrong."""
+    """By a slower speed, or by a row that is a tenth of a second wrong. What one asks about is not:
+    half of a recording would be answered from as if it were the whole.
+    """
     extractor = WhisperFeatureExtractor()
     processor = SALMProcessor(extractor, byte_tokenizer(), [(3, 2, 2)], [(1, 1, 0)])
     audio = np.zeros(int(30.05 * SAMPLE_RATE), np.float32)
     [example] = open_examples(write_toys(tmp_path, [{}]))
-    features, _ = collate_audio(processor, [Sample(example, audio=audio)])
+    sample = Sample(example, audio=audio)
+    features = Collator(processor, 2000, "which words?")([Item(sample, "qa")]).inputs
     assert features["input_features_mask"].sum() == 3000
+    with pytest.raises(ValueError, match="longer than the encoder's 30"):
+        collate_audio(processor, [sample])
 
 
 def test_too_many_tokens_are_a_skip(tmp_path: Path, processor: SALMProcessor) -> None:
