@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sdg_assets.audio import encode_flac, resample
 from sdg_assets.storage.blobs import BlobStore
-from sdg_training.espeak import Voice, synthesize
+from sdg_training.espeak import synthesize
 from sdg_training.recordings import SAMPLE_RATE
 from sdg_training.tiny.voices import sample_voice
 from sdg_training.tiny.world import Question, Side, sample_passage
@@ -58,7 +58,7 @@ def speak_world(
     voices = [sample_voice(rng, language, side) for language, _ in told]
     questions = [[q for passage in each for q in passage.questions] for _, each in told]
     with ProcessPoolExecutor() as pool:
-        spoken = pool.map(_speak, texts, voices, chunksize=20)
+        spoken = pool.map(synthesize, texts, voices, chunksize=20)
         return [
             make_clip(language, str(voice), text, asked, *audio)
             for (language, _), voice, text, asked, audio in zip(
@@ -81,7 +81,3 @@ def tabulate(blobs: BlobStore, clips: Sequence[Clip]) -> pa.Table:
         for pair in clip.questions
     ]  # fmt: skip
     return pa.Table.from_pylist([{"example_id": str(n), **row} for n, row in enumerate(rows)])
-
-
-def _speak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
-    return synthesize(text, voice)

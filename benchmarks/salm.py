@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from clips import speak_world, tabulate
@@ -32,7 +33,6 @@ TESTED = 600  # questions
 
 def main() -> None:
     options = parse()
-    reporter = PrintReporter(interval=20)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         blobs = BlobStore(f"file://{folder}/blobs")
@@ -57,26 +57,29 @@ def main() -> None:
                 output=folder / profile,
                 recipe=recipe,
             )
-            started = time.monotonic()
-            metrics = train(config, reporter).metrics
-            minutes = (time.monotonic() - started) / 60
-            scores = score(config.output, asked, blobs.url, CONDITIONS, reporter=reporter).table
-            print(
-                f"{profile}: {metrics['seconds'] / 60:.1f} minutes of training ({minutes:.1f} "
-                f"with what comes before it), {metrics['updates']} updates, "
-                f"{metrics['examples_per_second']:.0f} examples/s"
-            )
-            heard = dict(
-                zip(*(asked[name].to_pylist() for name in ("example_id", "context")), strict=True)
-            )
-            recordings = [heard[name] for name in scores["example_id"].to_pylist()]
-            for condition in CONDITIONS:
-                column = column_of("rouge_l", condition)
-                whole = bootstrap(scores[column].to_pylist(), recordings)
-                print(f"  {condition:<15} {whole}", flush=True)
-            for language in list_languages():
-                chosen = scores.filter(pc.equal(scores["eval_language"], language))
-                print(f"  {language:<15} {pc.mean(chosen['rouge_l']).as_py():.3f}", flush=True)
+            measure(profile, config, asked)
+
+
+def measure(profile: str, config: TrainConfig, asked: pa.Table) -> None:
+    """Train, answer what is ``asked``, and print how well."""
+    reporter = PrintReporter(interval=20)
+    started = time.monotonic()
+    metrics = train(config, reporter).metrics
+    minutes = (time.monotonic() - started) / 60
+    print(
+        f"{profile}: {metrics['seconds'] / 60:.1f} minutes of training ({minutes:.1f} with what "
+        f"comes before it), {metrics['updates']} updates, "
+        f"{metrics['examples_per_second']:.0f} examples/s"
+    )
+    scores = score(config.output, asked, config.blobs, CONDITIONS, reporter=reporter).table
+    heard = {row["example_id"]: row["context"] for row in asked.to_pylist()}
+    recordings = [heard[name] for name in scores["example_id"].to_pylist()]
+    for condition in CONDITIONS:
+        whole = bootstrap(scores[column_of("rouge_l", condition)].to_pylist(), recordings)
+        print(f"  {condition:<15} {whole}", flush=True)
+    for language in list_languages():
+        chosen = scores.filter(pc.equal(scores["eval_language"], language))
+        print(f"  {language:<15} {pc.mean(chosen['rouge_l']).as_py():.3f}", flush=True)
 
 
 def parse() -> argparse.Namespace:

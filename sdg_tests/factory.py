@@ -49,17 +49,17 @@ def register(folder: Path, **config: Any) -> str:
     return str(config["name"])
 
 
-def register_quiz(folder: Path, records: Iterable[Mapping[str, Any]]) -> str:
-    """Write and register the English text corpus ``quiz``, whose records say their splits."""
+def register_quiz(folder: Path, records: Iterable[Mapping[str, Any]], name: str = "quiz") -> str:
+    """Write and register an English text corpus, whose records say their splits."""
     lines = (json.dumps(record) for record in records)
-    (folder / "quiz.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return register(
         folder,
-        name="quiz",
+        name=name,
         kind="text_qa",
         languages=["en"],
         split={"by": "given"},
-        reader={"layout": "jsonl_qa", "path": "quiz.jsonl"},
+        reader={"layout": "jsonl_qa", "path": f"{name}.jsonl"},
     )
 
 

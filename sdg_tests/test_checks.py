@@ -1,6 +1,5 @@
 """Asset checks: each passes what is good, and says what is wrong with what is not."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.storage.lake import Replacement
 from sdg_assets.workspace import Workspace, open_workspace
-from sdg_tests.factory import register
+from sdg_tests.factory import register, register_quiz
 from sdg_tests.storage.rows import make_rows
 
 WHERE = {"corpus": "talks", "language": "en"}
@@ -151,15 +150,7 @@ def test_nothing_is_trained_on_what_is_tested(home: Path, tmp_path: Path) -> Non
             "context": "Abigail bought three red lamps.",
             "questions": [{"question": "What was bought?", "answer": "three red lamps"}],
         }
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps(record))
-        register(
-            tmp_path,
-            name=name,
-            kind="text_qa",
-            languages=["en"],
-            split={"by": "given"},
-            reader={"layout": "jsonl_qa", "path": f"{name}.jsonl"},
-        )
+        register_quiz(tmp_path, [record], name)
         assert not run_stages(Partition(name, "en"), stages_upto("training_examples")).failed
     members = ["lessons", "exam"]
     register(tmp_path, name="both", kind="mixture", languages=["en"], members=members)

@@ -1,7 +1,8 @@
 """A model's answers to all examples of a table."""
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,7 @@ class Source(Protocol):
 
 
 Key = tuple[str, str, str]  # Example.key
+FEWEST_ANSWER_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ def plan_answers(
     """The rows of each batch, the same under whatever condition they are asked."""
     pool = build_pool(examples, processor, "qa", 1.0, recipe.asr_question)
     return plan_batches(pool.lengths, recipe.batch_size, recipe.batch_tokens)
+
+
+def limit_answers(examples: Iterable[Example], processor: SALMProcessor) -> int:
+    """Tokens that an answer may have, so that none is cut because of its script."""
+    longest = max(
+        len(processor.tokenizer.encode(example.answer, add_special_tokens=False))
+        for example in examples
+    )
+    return max(FEWEST_ANSWER_TOKENS, math.ceil(1.25 * longest))
 
 
 def answer_all(

@@ -6,9 +6,8 @@ question alone. ``cascade``: the LLM as it was, reading a recognizer's text in t
 stead. ``untrained``: with the recording, before any training.
 """
 
-import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
-from sdg_training.answering import Key, answer_all, plan_answers
+from sdg_training.answering import Key, answer_all, limit_answers, plan_answers
 from sdg_training.answers import load_metric
 from sdg_training.batches import open_usable
 from sdg_training.checkpoint import load_checkpoint, load_recipe, undo_training
@@ -39,7 +38,6 @@ from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 Condition = Literal["trained", "audio_removed", "audio_shuffled", "cascade", "untrained"]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 COLUMNS = ("prediction", "rouge_l", "exact_match", "token_f1", "bleu", "in_context")
-FEWEST_ANSWER_TOKENS = 64
 AsrTexts = Mapping[tuple[str, int], str]  # by Example.recording
 
 
@@ -121,15 +119,6 @@ def score(
         reporter.log(line)
     used = select_unskipped(usable, skips)
     return Scores(tabulate(used, answers, asr_texts), skips, time.monotonic() - started)
-
-
-def limit_answers(examples: Iterable[Example], processor: SALMProcessor) -> int:
-    """Tokens that an answer may have, so that none is cut because of its script."""
-    longest = max(
-        len(processor.tokenizer.encode(example.answer, add_special_tokens=False))
-        for example in examples
-    )
-    return max(FEWEST_ANSWER_TOKENS, math.ceil(1.25 * longest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from statistics import fmean
 
 import numpy as np
 
-from sdg_training.answering import answer_all, plan_answers
+from sdg_training.answering import answer_all, limit_answers, plan_answers
 from sdg_training.batches import open_usable
 from sdg_training.examples import SkipLog
 from sdg_training.recipe import TrainConfig
@@ -13,8 +13,6 @@ from sdg_training.recordings import Recordings
 from sdg_training.reporting import Reporter
 from sdg_training.rouge import rouge_l
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
-
-ANSWER_TOKENS = 64
 
 
 def build_validation(
@@ -36,6 +34,7 @@ def build_validation(
     examples = usable.select(np.sort(chosen))
     source = Recordings(examples, config.blobs)
     plan = plan_answers(examples, processor, config.recipe)
+    most = limit_answers(examples, processor)
 
     def validate() -> float:
         model.eval()
@@ -45,7 +44,7 @@ def build_validation(
             source,
             plan,
             config.recipe.num_workers,
-            ANSWER_TOKENS,
+            most,
             "validation",
             reporter,
         ).answers

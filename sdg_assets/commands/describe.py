@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import BaseModel
@@ -14,11 +14,9 @@ from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.layout import SpeechLayout
-from sdg_assets.corpora.layouts import AnyLayout
+from sdg_assets.corpora.layouts import LAYOUTS
 from sdg_assets.explaining import suggest
 from sdg_assets.settings import load_profile, shipped_profiles
-
-LAYOUTS = {layout.model_fields["layout"].default: layout for layout in get_args(AnyLayout)}
 
 
 def show_layouts(name: str | None) -> None:

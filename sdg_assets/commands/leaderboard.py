@@ -2,8 +2,9 @@
 
 import typer
 
-from sdg_assets.commands.tables import align, check_format, print_as
+from sdg_assets.commands.tables import check_format, print_as
 from sdg_assets.leaderboard import read_standings
+from sdg_assets.rows import align
 from sdg_assets.workspace import open_workspace
 
 PARTS = {

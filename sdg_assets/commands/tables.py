@@ -56,12 +56,6 @@ def print_as(output: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
             print_rows(rows)
 
 
-def align(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with the columns of all of them; what one does not have is empty."""
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return [{name: row.get(name) for name in columns} for row in rows]
-
-
 def name_columns(names: Sequence[str]) -> list[str]:
     """Each name once, a repeated one with a number, as DuckDB names them: ``a``, ``a_1``."""
     taken: Counter[str] = Counter()

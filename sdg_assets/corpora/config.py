@@ -23,7 +23,7 @@ from sdg_assets.corpora.keys import (
     check_language_tag,
 )
 from sdg_assets.corpora.layout import FOLDER, Layout, SpeechLayout, TextQALayout
-from sdg_assets.corpora.layouts import AnyLayout
+from sdg_assets.corpora.layouts import LAYOUTS, AnyLayout
 from sdg_assets.corpora.splits import SplitRule
 from sdg_assets.explaining import explain
 
@@ -192,5 +192,4 @@ def _repeated(names: tuple[str, ...]) -> str | None:
 
 def _layouts(base: type[Layout]) -> list[str]:
     """Names of the registry's layouts, those derived from ``base``."""
-    classes = get_args(AnyLayout)
-    return sorted(c.model_fields["layout"].default for c in classes if issubclass(c, base))
+    return sorted(name for name, layout in LAYOUTS.items() if issubclass(layout, base))

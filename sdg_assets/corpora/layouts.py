@@ -1,5 +1,7 @@
 """The registry of layouts: a new reader is one file, and one line here."""
 
+from typing import get_args
+
 from sdg_assets.corpora.folder import Folder
 from sdg_assets.corpora.huggingface import HuggingFace, HuggingFaceQA
 from sdg_assets.corpora.jsonl_qa import JsonlQA
@@ -22,3 +24,5 @@ AnyLayout = (
     | Squad
     | Tsv
 )
+
+LAYOUTS = {layout.model_fields["layout"].default: layout for layout in get_args(AnyLayout)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from sdg_assets.rows import align
 from sdg_assets.stages.views import markdown_table
 from sdg_assets.storage.ledger import Summary
 
@@ -42,7 +43,6 @@ def describe_engines(uses: Sequence[EngineUse]) -> dict[str, Any]:
     if not uses:
         return {}
     rows = [{"engine": use.name, **use.figures()} for use in uses]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    table = markdown_table([{name: row.get(name) for name in columns} for row in rows])
+    table = markdown_table(align(rows))
     scalars = {f"{use.kind}_{name}": value for use in uses for name, value in use.figures().items()}
     return {"engines": dg.MetadataValue.md(table), **scalars}

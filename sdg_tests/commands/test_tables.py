@@ -8,7 +8,6 @@ import pytest
 
 from sdg_assets.commands import tables
 from sdg_assets.commands.tables import (
-    align,
     format_cell,
     name_columns,
     print_rows,
@@ -74,11 +73,3 @@ def test_cells() -> None:
     ]  # fmt: skip
     assert format_cell("a [b] c") == "a [b] c"
     assert format_cell({"wörter": [1]}) == '{"wörter": [1]}'
-
-
-def test_rows_of_several_kinds_share_all_columns() -> None:
-    """A checkpoint that was scored without a condition has nothing in its column."""
-    assert align([{"a": 1, "b": 2}, {"a": 3, "c": 4}]) == [
-        {"a": 1, "b": 2, "c": None},
-        {"a": 3, "b": None, "c": 4},
-    ]

@@ -9,6 +9,7 @@ import pytest
 
 from sdg_assets.storage.tables import TABLES
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
+from sdg_training.answering import limit_answers
 from sdg_training.answers import score_answer
 from sdg_training.checkpoint import (
     CheckpointError,
@@ -17,7 +18,7 @@ from sdg_training.checkpoint import (
     save_checkpoint,
     undo_training,
 )
-from sdg_training.evaluate import column_of, limit_answers, score, shuffle_recordings
+from sdg_training.evaluate import column_of, score, shuffle_recordings
 from sdg_training.examples import ExamplesError, open_examples
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe

@@ -20,6 +20,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 from sdg_training.salm.configuration_salm import SALMConfig
 
 ROPE_BASE = 10_000
+Turns = tuple[Tensor, Tensor]  # cosines and sines of rotary positions
 
 
 class FusionAttention(nn.Module):
@@ -43,12 +44,12 @@ class FusionAttention(nn.Module):
         return self._split(self.key(states)), self._split(self.value(states))
 
     def forward(
-        self, states: Tensor, keys: Tensor, values: Tensor, mask: Tensor, angles: Tensor | None
+        self, states: Tensor, keys: Tensor, values: Tensor, mask: Tensor, turns: Turns | None
     ) -> Tensor:
         """(B, L, F), and a mask (B, 1, L or 1, keys), true where a query may look -> (B, L, F)"""
         attend = F.scaled_dot_product_attention if self.is_fused else attend_plainly
         attended = attend(
-            rotate(self._split(self.query(states)), angles),
+            rotate(self._split(self.query(states)), turns),
             keys,
             values,
             attn_mask=mask,
@@ -87,16 +88,16 @@ class FusionLayer(nn.Module):
         speech: tuple[Tensor, Tensor],
         text_mask: Tensor,
         speech_mask: Tensor,
-        angles: Tensor | None,
+        turns: Turns | None,
         cache: DynamicLayer | None,
     ) -> Tensor:
         """(B, L, F) -> (B, L, F)"""
         normed = self.self_norm(text)
         keys, values = self.self_attention.project(normed)
-        keys = rotate(keys, angles)
+        keys = rotate(keys, turns)
         if cache is not None:
             keys, values = cache.update(keys, values)
-        text = text + self.dropout(self.self_attention(normed, keys, values, text_mask, angles))
+        text = text + self.dropout(self.self_attention(normed, keys, values, text_mask, turns))
         heard = self.cross_attention(self.cross_norm(text), *speech, speech_mask, None)
         text = text + self.dropout(heard)
         return text + self.dropout(self.mlp(self.mlp_norm(text)))
@@ -158,11 +159,11 @@ class CrossAttentionFusion(nn.Module):
             pairs = [(each.keys, each.values) for each in speech_caches]
         text_mask = _causal_mask(text.shape[:2], attention_mask, text.device)
         speech_mask = mask_of_lengths(speech_lengths, pairs[0][0].shape[-2])[:, None, None]
-        angles = count_angles(text_mask.shape[-2:], self.rotated, text.device)
+        turns = find_turns(text_mask.shape[-2:], self.rotated, text.device)
         states = self.text_projection(text.to(self.output.weight.dtype))  # (B, L, F)
         for index, layer in enumerate(self.layers):
             text_cache = text_caches[index] if text_caches else None
-            states = layer(states, pairs[index], text_mask, speech_mask, angles, text_cache)
+            states = layer(states, pairs[index], text_mask, speech_mask, turns, text_cache)
         return text + self.output(self.norm(states)).to(text.dtype)
 
     def _open_cache(self, cache: Cache | None) -> tuple[list[DynamicLayer], list[DynamicLayer]]:
@@ -185,22 +186,25 @@ def attend_plainly(
     return F.dropout(shares.to(value.dtype), dropout_p) @ value
 
 
-def count_angles(
+def find_turns(
     shape: tuple[int, int] | torch.Size, width: int, device: torch.device
-) -> Tensor | None:
-    """By how much the last L of P tokens turn (arXiv 2104.09864): (L, width / 2); none for 0."""
+) -> Turns | None:
+    """By how much the last L of P tokens turn (arXiv 2104.09864), twice (L, width / 2); none for a
+    width of 0.
+    """
     if not width:
         return None
     length, total = shape
     place = torch.arange(total - length, total, device=device)
-    return place[:, None] * ROPE_BASE ** -(torch.arange(0, width, 2, device=device) / width)
+    angles = place[:, None] * ROPE_BASE ** -(torch.arange(0, width, 2, device=device) / width)
+    return angles.cos(), angles.sin()
 
 
-def rotate(states: Tensor, angles: Tensor | None) -> Tensor:
-    """(B, heads, L, width), each pair of features turned by its angle."""
-    if angles is None:
+def rotate(states: Tensor, turns: Turns | None) -> Tensor:
+    """(B, heads, L, width), each pair of features turned."""
+    if turns is None:
         return states
-    cos, sin = angles.cos().to(states.dtype), angles.sin().to(states.dtype)
+    cos, sin = (each.to(states.dtype) for each in turns)
     first, second = states.chunk(2, -1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import whisper
+from torch import nn
 from transformers import (
     LlamaForCausalLM,
     ParakeetFeatureExtractor,
@@ -68,40 +69,40 @@ def _make_whisper(output: Path, seed: int) -> None:
 
 def _measure_llm(output: Path, seed: int) -> Figures:
     model, tokenizer = _load_llm(output)
-    return {
-        "megabytes": _megabytes(output / LLM.name),
-        "parameters": model.num_parameters(),
-        **{
-            language: _rounded(evaluate_llm(model, tokenizer, language, TEST_PASSAGES, seed))
-            for language in list_languages()
-        },
+    by_language = {
+        language: evaluate_llm(model, tokenizer, language, TEST_PASSAGES, seed)
+        for language in list_languages()
     }
+    return _summarise(output / LLM.name, model, by_language)
 
 
 def _measure_encoder(output: Path, seed: int) -> Figures:
     model = ParakeetForCTC.from_pretrained(output / ENCODER.name).eval()
     extractor = ParakeetFeatureExtractor.from_pretrained(output / ENCODER.name)
     _, tokenizer = _load_llm(output)
-    return {
-        "megabytes": _megabytes(output / ENCODER.name),
-        "parameters": model.num_parameters(),
-        **{
-            language: _rounded(evaluate_encoder(model, extractor, tokenizer, utterances))
-            for language, utterances in _speak_tests(seed).items()
-        },
+    by_language = {
+        language: evaluate_encoder(model, extractor, tokenizer, utterances)
+        for language, utterances in _speak_tests(seed).items()
     }
+    return _summarise(output / ENCODER.name, model, by_language)
 
 
 def _measure_whisper(output: Path, seed: int) -> Figures:
-    path = output / WHISPER.name
-    model = whisper.load_model(str(path), device="cpu")
+    model = whisper.load_model(str(output / WHISPER.name), device="cpu")
+    by_language = {
+        language: evaluate_whisper(model, utterances)
+        for language, utterances in _speak_tests(seed).items()
+    }
+    return _summarise(output / WHISPER.name, model, by_language)
+
+
+def _summarise(
+    path: Path, model: nn.Module, by_language: Mapping[str, Mapping[str, float]]
+) -> Figures:
     return {
         "megabytes": _megabytes(path),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        **{
-            language: _rounded(evaluate_whisper(model, utterances))
-            for language, utterances in _speak_tests(seed).items()
-        },
+        **{language: _rounded(figures) for language, figures in by_language.items()},
     }
 
 
