@@ -30,7 +30,7 @@ METHODS = {
 # Text is about other things than speech: what one method teaches does not cover the other's test.
 SPEECH_DOMAINS = ("shopping", "work")
 TEXT_DOMAINS = ("travel",)
-PASSAGES: dict[Side, int] = {"train": 100, "test": 20}  # per corpus and language
+PASSAGES: dict[Side, int] = {"train": 150, "test": 20}  # per corpus and language
 QUESTIONS = 4  # per passage of the text corpus
 WASTE_CLIPS = 4  # of each kind, per language
 SEED = 7
