@@ -189,6 +189,12 @@ class Recipe(_Strict):
         default=2048, ge=8, description="longer prompts and answers are skipped"
     )
     num_workers: int = Field(default=0, ge=0, description="processes that read and decode audio")
+    cpu_threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="that torch shares an update's work among, on a CPU; null: as many as cores. A "
+        "tiny model is faster with one",
+    )
     cache_encoder: bool = Field(
         default=True,
         description="compute a frozen encoder's output once, and keep it for all epochs",

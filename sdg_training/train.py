@@ -10,7 +10,8 @@ import shutil
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         if state is not None:
             trainer.meter.load(state / meter_file(arguments.process_index))
             reporter.log(f"going on from {state}")
-        trainer.train(resume_from_checkpoint=None if state is None else str(state))
+        with limit_threads(recipe.cpu_threads):
+            trainer.train(resume_from_checkpoint=None if state is None else str(state))
         return finish(trainer, config, work, examples, pools, reporter)
 
 
@@ -147,6 +149,17 @@ def build_trainer(
 def count_positions(model: SALMForConditionalGeneration) -> int:
     """Tokens that the LLM can tell the places of."""
     return int(getattr(model.config.text_config, "max_position_embeddings", sys.maxsize))
+
+
+@contextmanager
+def limit_threads(count: int | None) -> Iterator[None]:
+    """``count`` threads for torch's work on a CPU, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_attention(model: SALMForConditionalGeneration, device: torch.device) -> None:

@@ -36,7 +36,7 @@ from sdg_training.examples import ExamplesError
 from sdg_training.recipe import EarlyStopping, LoRARecipe, Recipe, TaskWeights, TrainConfig
 from sdg_training.states import TrainingError
 from sdg_training.train import TrainResult, load_config, train
-from sdg_training.trainer import build_optimizer, keep_whole, schedule
+from sdg_training.trainer import SALMTrainer, build_optimizer, keep_whole, schedule
 
 ADAPTERS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_size": 64},
@@ -250,6 +250,23 @@ def test_a_run_can_be_cut_short(tmp_path: Path, examples: pa.Table, recipe: Reci
     quick = run(tmp_path, examples, recipe, "time", epochs=2000, max_minutes=1 / 60)
     assert quick.metrics["seconds"] == pytest.approx(1.0, abs=0.5)
     assert quick.metrics["learning_rate"][-1] < 1e-3  # it has come down by then
+
+
+def test_the_threads_are_those_of_the_recipe_while_it_trains(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen = torch.get_num_threads(), set()
+    step = SALMTrainer.training_step
+
+    def look(*args: Any, **kwargs: Any) -> Any:
+        seen.add(torch.get_num_threads())
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(SALMTrainer, "training_step", look)
+    run(tmp_path, examples, recipe, "one", max_steps=2, cpu_threads=before + 1)
+    assert (seen, torch.get_num_threads()) == ({before + 1}, before)
+    run(tmp_path, examples, recipe, "all", max_steps=2)
+    assert (seen, torch.get_num_threads()) == ({before + 1, before}, before)
 
 
 def test_accumulated_batches_are_one_larger_batch(
