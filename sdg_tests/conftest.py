@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Before anything reads it: no test asks a model hub, and what is not on disk fails at once.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 from sdg_tests import postgres
 from sdg_tests.homes import live_in
 

@@ -22,14 +22,17 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
 from sdg_assets.commands.dev import SAMPLES_OFFSET
 
 HERE = Path(__file__).parent
-SIZE = (1600, 1000)
-SAMPLE_SIZE = (1600, 880)
+SCALE = 2  # pixels of a picture per pixel of the page
+SIZE = (1400, 860)
+GRAPH_SIZE = (2100, 1000)  # at which the nodes are large enough to say more than their names
+SAMPLE_SIZE = (1400, 800)
 SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
 # The page, and a word that is only there when it shows what it should.
 PAGES = {
@@ -57,6 +60,7 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     with running_server() as (url, samples_url), headless_browser() as browser:
         for name, (page, word) in PAGES.items():
+            browser.set_window_size(*(GRAPH_SIZE if name == "asset-graph" else SIZE))
             browser.get(f"{url}/{page}")
             settle(browser)
             if name == "asset-graph":
@@ -67,8 +71,8 @@ def main() -> None:
         for name, (page, label) in DIALOGS.items():
             browser.get(f"{url}/{page}")
             settle(browser)
-            open_dialog(browser, label)
-            save(browser, output / f"{name}.png")
+            open_dialog(browser, label).screenshot(str(output / f"{name}.png"))
+            print(output / f"{name}.png")
         browser.set_window_size(*SAMPLE_SIZE)
         browser.get(samples_url)
         for text in SAMPLE_LINKS:
@@ -116,6 +120,7 @@ def headless_browser() -> Iterator[WebDriver]:
     options.binary_location = shutil.which("chromium") or ""
     for flag in (
         "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+        f"--force-device-scale-factor={SCALE}",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
         f"--window-size={SIZE[0]},{SIZE[1]}", *(["--no-sandbox"] if os.geteuid() == 0 else []),
     ):  # fmt: skip
@@ -140,14 +145,15 @@ def expand_groups(browser: WebDriver) -> None:
     time.sleep(SETTLE_SECONDS)
 
 
-def open_dialog(browser: WebDriver, label: str) -> None:
-    """Press the button beside the metadata entry ``label``."""
+def open_dialog(browser: WebDriver, label: str) -> WebElement:
+    """Press the button beside the metadata entry ``label``; what opens."""
     row = f"//tr[.//*[normalize-space(text())='{label}']]"
     button = WebDriverWait(browser, 30).until(
         expected.presence_of_element_located((By.XPATH, f"{row}//*[self::button or self::a]"))
     )
     browser.execute_script("arguments[0].click()", button)
     time.sleep(SETTLE_SECONDS)
+    return browser.find_element(By.CSS_SELECTOR, "[role=dialog] .bp5-dialog, .bp5-dialog, .bp4-dialog, [role=dialog]")
 
 
 def save(browser: WebDriver, path: Path) -> None:

@@ -102,14 +102,17 @@ def grounding(answer: str, context: str) -> float:
     """Share of a normalised answer that its normalised context has, 0..1; 1 for an exact span.
 
     Else the share of the answer's character n-grams (4 letters, in unspaced scripts 2) that occur
-    in the context, which forgives inflection.
+    in the context, which forgives inflection. An answer shorter than that is there exactly or not
+    at all: "hi" is not in "him".
     """
     if contains_phrase(context, answer):
         return 1.0
     size = 2 if is_unspaced_text(answer) else 4
     letters, searched = answer.replace(" ", ""), context.replace(" ", "")
-    ngrams = [letters[start : start + size] for start in range(max(len(letters) - size + 1, 1))]
-    return sum(ngram in searched for ngram in ngrams) / len(ngrams) if letters else 0.0
+    if len(letters) < size:
+        return 0.0
+    ngrams = [letters[start : start + size] for start in range(len(letters) - size + 1)]
+    return sum(ngram in searched for ngram in ngrams) / len(ngrams)
 
 
 def copied_share(question: str, context: str) -> float:

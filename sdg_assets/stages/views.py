@@ -180,7 +180,7 @@ def _draw_spectrogram(axis: Any, samples: Audio) -> None:
 def _figure(panels: int, width: float | None = None, height: float = 2.2) -> "tuple[Figure, Any]":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width or min(3.2 * panels, 10), height), dpi=70, layout="constrained")
+    figure = Figure(figsize=(width or min(3.2 * panels, 10), height), dpi=110, layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
     for axis in axes:
         axis.tick_params(labelsize=7)

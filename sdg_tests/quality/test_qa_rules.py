@@ -122,6 +122,11 @@ def test_grounding_forgives_inflection_and_is_about_words() -> None:
     assert 0.6 < grounding("philharmonikern", context) < 1.0
     assert grounding("hamburg", context) < 0.3
     assert grounding("", context) == 0.0
+    # Part of a word is no answer.
+    assert grounding("hi", "replied he of a truth i heard him not") == 0.0
+    assert grounding("bo", "it must be in the neighbourhood") == 0.0
+    assert grounding("京", "他在北京工作") == 1.0
+    assert grounding("東", "他在北京工作") == 0.0
 
 
 def passages(shared_data: Path, language: str) -> list[tuple[str, list[QAPair]]]:
