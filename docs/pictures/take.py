@@ -29,9 +29,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sdg_assets.commands.dev import SAMPLES_OFFSET
 
 HERE = Path(__file__).parent
-SCALE = 2  # pixels of a picture per pixel of the page
+SCALE = 1.5  # pixels of a picture per pixel of the page
 SIZE = (1400, 860)
-GRAPH_SIZE = (2100, 1000)  # at which the nodes are large enough to say more than their names
+GRAPH_SIZE = (2000, 1150)  # at which all of it is drawn and its names can be read
 SAMPLE_SIZE = (1400, 800)
 SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
 # The page, and a word that is only there when it shows what it should.
@@ -153,7 +153,7 @@ def open_dialog(browser: WebDriver, label: str) -> WebElement:
     )
     browser.execute_script("arguments[0].click()", button)
     time.sleep(SETTLE_SECONDS)
-    return browser.find_element(By.CSS_SELECTOR, "[role=dialog] .bp5-dialog, .bp5-dialog, .bp4-dialog, [role=dialog]")
+    return browser.find_element(By.CSS_SELECTOR, "[role=dialog]")
 
 
 def save(browser: WebDriver, path: Path) -> None:

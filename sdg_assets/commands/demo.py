@@ -87,6 +87,7 @@ _TABLES = {
         SELECT trained_on, eval_set, count(*) AS questions,
             round(avg(rouge_l_untrained), 3) AS untrained,
             round(avg(rouge_l_audio_removed), 3) AS audio_removed,
+            round(avg(rouge_l_cascade), 3) AS cascade,
             round(avg(rouge_l), 3) AS trained
         FROM (SELECT *, replace(corpus, 'demo-train-', '') AS trained_on FROM rouge_l_scores
               WHERE corpus LIKE 'demo-train-%')
