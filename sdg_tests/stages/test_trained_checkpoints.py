@@ -5,6 +5,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.workspace import open_workspace
@@ -63,6 +65,7 @@ def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(
     assert not any(home.glob("training/*"))  # nothing is left of the way there
 
 
+@pytest.mark.slow
 def test_processes_train_together(home: Path, tmp_path: Path) -> None:
     prepare(home, tmp_path)
     train = ("run", "quiz/en", "--only", "trained_checkpoints")

@@ -91,7 +91,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     "how",
     [
         {"freeze_encoder": True},
-        {"freeze_encoder": False},
+        pytest.param({"freeze_encoder": False}, marks=pytest.mark.slow),
         {"freeze_encoder": False, "augment": {}, "optimizer": "muon"},
     ],
     ids=["frozen", "trained", "augmented"],
