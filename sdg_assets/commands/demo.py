@@ -98,7 +98,8 @@ _TABLES = {
 def show_next(workspace: Workspace, seconds: float) -> None:
     example = workspace.lake.query(
         "SELECT corpus || '/' || language || '/' || example_id AS id FROM training_examples"
-        " WHERE method = 'pseudo' AND corpus = source_corpus ORDER BY id LIMIT 1"
+        " WHERE method = 'labelled' AND corpus = source_corpus AND split = 'test'"
+        " ORDER BY id LIMIT 1"
     ).to_pylist()[0]["id"]
     console.print(f"\n{seconds / 60:.1f} minutes. Everything is in {workspace.home}. Look at it:")
     for command, gives in {

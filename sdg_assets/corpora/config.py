@@ -119,6 +119,11 @@ class CorpusConfig(BaseModel):
                 f"the layout {self.reader.layout!r} does not hold {self.kind}: "
                 f"use one of {', '.join(_layouts(wanted))}"
             )
+        if len(self.languages) > 1 and not self.reader.tells_languages:
+            raise ValueError(
+                "each of its languages would be made of the same files: write {language} where "
+                f"their paths differ, or name one language ({', '.join(self.languages)})"
+            )
         groups = _TEXT_GROUPS if self.kind == "text_qa" else _SPEECH_GROUPS
         if self.split.by not in groups:
             raise ValueError(

@@ -31,6 +31,8 @@ def _resolve(path: str, info: ValidationInfo) -> str:
 
 
 class _DataSet(Layout):
+    names_languages: ClassVar[bool] = True
+
     path: Annotated[str, Field(min_length=1), AfterValidator(_resolve)]
     config: str | None = Field(
         default=None, description="the data set's own configuration name; may hold {language}"

@@ -6,7 +6,7 @@ Either ``{"context", "question", "answer"}``, or ``{"context", "questions": [{"q
 """
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -47,6 +47,8 @@ class _Questions(Row):
 
 class JsonlQA(TextQALayout):
     """``path`` is a file, or one for each split. A line may name its ``language``."""
+
+    names_languages: ClassVar[bool] = True
 
     layout: Literal["jsonl_qa"] = "jsonl_qa"
     path: Files

@@ -6,7 +6,7 @@ A layout is one file and one line in :mod:`sdg_assets.corpora.layouts`.
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
@@ -31,10 +31,18 @@ Files = Location | dict[Split, Location]
 class Layout(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    names_languages: ClassVar[bool] = False
+    """Whether each item can say what language it is in."""
+
     language_names: dict[str, str] = Field(
         default_factory=dict,
         description="how the corpus spells a language where it is not our tag: {zh-cn: zh-CN}",
     )
+
+    @property
+    def tells_languages(self) -> bool:
+        """Whether what is read for one language need not be what is read for another."""
+        return self.names_languages or "{language}" in self.model_dump_json()
 
     def fill(self, template: str, language: str) -> str:
         return template.replace("{language}", self.language_names.get(language, language))

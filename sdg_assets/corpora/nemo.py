@@ -1,7 +1,7 @@
 """NeMo manifests: one JSON object per line with ``audio_filepath``, ``duration`` and ``text``."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,8 @@ class _Entry(Row):
 
 class NeMoManifest(SpeechLayout):
     """``path`` is the manifest, or one for each split; audio paths are relative to its folder."""
+
+    names_languages: ClassVar[bool] = True
 
     layout: Literal["nemo"] = "nemo"
     path: Files

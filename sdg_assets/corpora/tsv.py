@@ -38,6 +38,8 @@ class TsvColumns(Columns):
 class Tsv(SpeechLayout):
     """``path`` is the table, or one for each split; columns are found by their usual names."""
 
+    names_languages: ClassVar[bool] = True
+
     layout: Literal["tsv"] = "tsv"
     path: Files
     audio_folder: Location | None = Field(

@@ -49,14 +49,16 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/data/x", "s3://bucket/x", "memory://x"])
 def test_absolute_paths_and_urls_stay(tmp_path: Path, path: str) -> None:
-    config = load_corpus(write(tmp_path, GOOD | {"reader": {"layout": "folder", "path": path}}))
+    change = {"languages": ["en"], "reader": {"layout": "folder", "path": path}}
+    config = load_corpus(write(tmp_path, GOOD | change))
     assert config.reader is not None
     assert config.reader.path == path
 
 
 def test_a_path_for_each_split(tmp_path: Path) -> None:
     reader = {"layout": "squad", "path": {"train": "train.json", "test": "../dev.json"}}
-    config = load_corpus(write(tmp_path, GOOD | {"kind": "text_qa", "reader": reader}))
+    change = {"kind": "text_qa", "languages": ["en"], "reader": reader}
+    config = load_corpus(write(tmp_path, GOOD | change))
     assert config.reader is not None
     assert config.reader.path == {
         "train": f"{tmp_path}/train.json",
@@ -112,6 +114,10 @@ def test_a_mixture_reads_nothing_itself() -> None:
             "reader.pattern: '(?P<who>.*)/' has the named groups ['who']: write some of",
         ),
         ({"reader": {"layout": "squad", "path": "x"}}, "the layout 'squad' does not hold"),
+        (
+            {"reader": {"layout": "folder", "path": "x"}},
+            "made of the same files: write {language} where their paths differ, or name one",
+        ),
         ({"kind": "text_qa"}, "use one of huggingface_qa, jsonl_qa, msmarco, squad"),
         ({"split": {"by": "passage"}}, "split.by cannot be 'passage' for unlabelled_speech"),
         ({"split": {"by": "speaker", "test": 0.5}}, "split: train 0.8 + validation 0.1 + test 0.5"),

@@ -184,12 +184,6 @@ def test_languages_in_folders_and_in_names(tmp_path: Path) -> None:
     assert (read(config, "de").ids, read(config, "en").ids) == (["x-de-1"], ["x-en-2"])
 
 
-def test_one_language_data_serves_every_language_listed(tmp_path: Path) -> None:
-    make(tmp_path, "a.wav")
-    config = corpus("unlabelled_speech", {"layout": "folder", "path": str(tmp_path)}, "de", "en")
-    assert read(config, "de").ids == read(config, "en").ids == ["a"]
-
-
 def test_an_object_store() -> None:
     for path in ("s/1.wav", "s/1.txt", "t/2.wav"):
         with fsspec.open(f"memory://bucket/corpus/{path}", "w") as file:

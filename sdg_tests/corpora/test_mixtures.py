@@ -10,7 +10,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def collection(name: str, *languages: str) -> CorpusConfig:
-    reader = {"layout": "folder", "path": f"/{name}"}
+    reader = {"layout": "folder", "path": f"/{name}/{{language}}"}
     values = {"name": name, "kind": "labelled_speech", "languages": languages, "reader": reader}
     return CorpusConfig.model_validate(values)
 

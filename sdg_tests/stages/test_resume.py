@@ -31,7 +31,7 @@ def talks(tmp_path: Path) -> Path:
 def questions(tmp_path: Path) -> Path:
     lines = [
         f'{{"context": "{text}", "question": "What happened?", "answer": "{text.split()[0]}"}}'
-        for text in passages("en", 3 * CONTEXTS)
+        for text in passages("en", 10 * CONTEXTS)  # seconds of eSpeak: time to be killed in
     ]
     (tmp_path / "questions.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return tmp_path
