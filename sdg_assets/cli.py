@@ -257,7 +257,9 @@ def collect_garbage(
 
 @app.command("dev")
 def dev(
-    port: Annotated[int, typer.Option(help="Port of the web UI.")] = 3000,
+    port: Annotated[
+        int, typer.Option(help="Port of the web UI; the samples: 1000 more.", min=1, max=64535)
+    ] = 3000,
     host: Annotated[str, typer.Option(help="Address that the web UI listens on.")] = "127.0.0.1",
 ) -> None:
     """Start the Dagster web UI and daemon on this home folder; Ctrl-C stops both."""

@@ -3,6 +3,7 @@
 They read the lake as it is now, and write nothing.
 """
 
+import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -20,6 +21,7 @@ from sdg_assets.workspace import Workspace
 
 Row = dict[str, Any]
 PAGE = 50  # examples
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TEMPLATES = Environment(
     loader=PackageLoader("sdg_assets.samples"), autoescape=True, trim_blocks=True
 )
@@ -83,7 +85,7 @@ class _Pages:
 
     def play(self, request: Request) -> Response:
         _, clip = self._find(request)
-        return Response(clip, media_type="audio/flac")
+        return _serve(clip, request.headers.get("range", ""))
 
     def _find(self, request: Request) -> tuple[Row, bytes]:
         """An example's row and its recording."""
@@ -93,6 +95,21 @@ class _Pages:
         if not rows:
             raise HTTPException(404, f"there is no example {'/'.join(where.values())}")
         return rows[0], self._blobs.read(ref_of(rows[0]))
+
+
+def _serve(clip: bytes, wanted: str) -> Response:
+    """A recording, or the bytes of it that a player asks for when one seeks (RFC 9110, 14.1.2)."""
+    headers = {"accept-ranges": "bytes"}
+    asked = _RANGE.fullmatch(wanted.strip())
+    if asked is None or not any(asked.groups()):
+        return Response(clip, headers=headers, media_type="audio/flac")
+    first, last = asked.groups()
+    start = int(first) if first else max(0, len(clip) - int(last))
+    end = min(int(last) + 1 if first and last else len(clip), len(clip))
+    if start >= end:
+        return Response(status_code=416, headers={"content-range": f"bytes */{len(clip)}"})
+    headers["content-range"] = f"bytes {start}-{end - 1}/{len(clip)}"
+    return Response(clip[start:end], 206, headers, "audio/flac")
 
 
 def _read_page(request: Request) -> int:

@@ -117,6 +117,14 @@ def test_one_listens_to_a_sample_and_reads_where_it_comes_from() -> None:
         audio = client.get(f"/-/audio/quiz/en/{row['example_id']}")
         assert audio.headers["content-type"] == "audio/flac"
         assert audio.content[:4] == b"fLaC"
+        assert audio.headers["accept-ranges"] == "bytes"  # so that a player can seek
+        size = len(audio.content)
+        for asked, start, end in (("4-9", 4, 10), ("9-", 9, size), ("-7", size - 7, size)):
+            part = client.get(audio.url.path, headers={"range": f"bytes={asked}"})
+            assert (part.status_code, part.content) == (206, audio.content[start:end])
+            assert part.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+        beyond = client.get(audio.url.path, headers={"range": f"bytes={size}-"})
+        assert beyond.status_code == 416
     assert "synthesized_speech" in page.text
     for missing in ("/quiz/de", "/quiz/en/nobody", "/-/audio/quiz/en/nobody"):
         assert client.get(missing).status_code == 404
