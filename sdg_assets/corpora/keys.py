@@ -42,7 +42,7 @@ def parse_partition(key: str) -> Partition:
     """
     corpus, bar, language = key.partition("|")
     if not bar:
-        raise PartitionKeyError(f"{key!r} is not a partition: write CORPUS|LANGUAGE")
+        raise PartitionKeyError(f"{key!r} is not a partition: write CORPUS/LANGUAGE")
     return check_partition(Partition(corpus, language))
 
 
