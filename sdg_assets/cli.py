@@ -116,9 +116,7 @@ def add_language(
 
 @app.command("run")
 def run_partition(
-    partitions: Annotated[
-        list[str], typer.Argument(help="CORPUS/LANGUAGE, one or several.")
-    ],
+    partitions: Annotated[list[str], typer.Argument(help="CORPUS/LANGUAGE, one or several.")],
     upto: Annotated[str, typer.Option(help="Last stage to materialise.")] = "training_examples",
     only: Annotated[str | None, typer.Option(help="Just these stages, comma-separated.")] = None,
     profile: Annotated[
