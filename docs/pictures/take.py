@@ -32,11 +32,11 @@ HERE = Path(__file__).parent
 SCALE = 1.5  # pixels of a picture per pixel of the page
 SIZE = (1400, 860)
 GRAPH_SIZE = (2000, 1150)  # at which all of it is drawn and its names can be read
-SAMPLE_SIZE = (1400, 800)
+GRAPH = "asset-graph"
 SETTLE_SECONDS = 4.0  # for layouts that are drawn step by step
 # The page, and a word that is only there when it shows what it should.
 PAGES = {
-    "asset-graph": ("asset-groups", "rouge_l_scores"),
+    GRAPH: ("asset-groups", "rouge_l_scores"),
     "partitions": (
         "assets/training_examples?view=partitions&partition=demo-unlabelled%7Cde",
         "rows_out",
@@ -60,27 +60,25 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     with running_server() as (url, samples_url), headless_browser() as browser:
         for name, (page, word) in PAGES.items():
-            browser.set_window_size(*(GRAPH_SIZE if name == "asset-graph" else SIZE))
+            browser.set_window_size(*(GRAPH_SIZE if name == GRAPH else SIZE))
             browser.get(f"{url}/{page}")
             settle(browser)
-            if name == "asset-graph":
+            if name == GRAPH:
                 expand_groups(browser)
             if word not in browser.page_source:
                 raise LookupError(f"{url}/{page} does not say {word!r}")
-            save(browser, output / f"{name}.png")
+            save(browser.get_screenshot_as_png(), output / f"{name}.png")
         for name, (page, label) in DIALOGS.items():
             browser.get(f"{url}/{page}")
             settle(browser)
-            open_dialog(browser, label).screenshot(str(output / f"{name}.png"))
-            print(output / f"{name}.png")
-        browser.set_window_size(*SAMPLE_SIZE)
+            save(open_dialog(browser, label).screenshot_as_png, output / f"{name}.png")
         browser.get(samples_url)
         for text in SAMPLE_LINKS:
             browser.find_element(By.PARTIAL_LINK_TEXT, text).click()
         wait = WebDriverWait(browser, 30)
         wait.until(expected.presence_of_element_located((By.TAG_NAME, "audio")))
         wait.until(lambda _: browser.execute_script(_HAS_LOADED))
-        save(browser, output / "sample.png")
+        save(browser.get_screenshot_as_png(), output / "sample.png")
 
 
 _HAS_LOADED = "return document.querySelector('audio').readyState >= 1"  # its duration is known
@@ -156,8 +154,8 @@ def open_dialog(browser: WebDriver, label: str) -> WebElement:
     return browser.find_element(By.CSS_SELECTOR, "[role=dialog]")
 
 
-def save(browser: WebDriver, path: Path) -> None:
-    browser.save_screenshot(str(path))
+def save(picture: bytes, path: Path) -> None:
+    path.write_bytes(picture)
     print(path)
 
 

@@ -42,7 +42,10 @@ def parse_partition(key: str) -> Partition:
     """
     corpus, bar, language = key.partition("|")
     if not bar:
-        raise PartitionKeyError(f"{key!r} is not a partition: write CORPUS/LANGUAGE")
+        raise PartitionKeyError(
+            f"{key!r} is not a partition: write CORPUS|LANGUAGE, "
+            "or CORPUS/LANGUAGE on a command line"
+        )
     return check_partition(Partition(corpus, language))
 
 
