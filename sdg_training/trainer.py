@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -88,11 +89,15 @@ class SALMTrainer(Trainer):
         return loss
 
     def training_step(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
-        """Forward and backward; of the first batch the floating point operations are counted."""
+        """Forward and backward; of the first batch the floating point operations are counted.
+
+        peft would cast what enters LoRA to its weights' float32, and autocast back to bfloat16.
+        """
         step = partial(super().training_step, model, inputs, *args, **kwargs)
-        if self.meter.flops_per_token or self.is_fsdp_enabled:
-            return step()
-        loss, flops = count_flops(step)
+        with disable_input_dtype_casting(model, active=self.args.bf16):
+            if self.meter.flops_per_token or self.is_fsdp_enabled:
+                return step()
+            loss, flops = count_flops(step)
         self.meter.flops_per_token = flops / int(inputs["attention_mask"].sum())
         return loss
 

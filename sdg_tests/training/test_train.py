@@ -21,6 +21,8 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import (
     AutoFeatureExtractor,
     AutoModel,
@@ -308,9 +310,18 @@ def test_what_is_trained_is_kept_in_float32(
         assert weight.dtype == (torch.bfloat16 if frozen else torch.float32), name
     assert {b.dtype for b in model.encoder.buffers() if b.is_floating_point()} <= {torch.float32}
     before = model.projector.weight.detach().clone()
-    result = run(tmp_path, examples, coarse, precision="bfloat16", max_steps=1, learning_rate=1e-5)
+    entering = set()  # LoRA, whose weights autocast rounds
+
+    def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, nn.Linear) and module.out_features == coarse.lora.rank:
+            entering.add(inputs[0].dtype)
+
+    with register_module_forward_pre_hook(look):
+        how = {"precision": "bfloat16", "max_steps": 1, "learning_rate": 1e-5}
+        result = run(tmp_path, examples, coarse, **how)
     after, _ = load_checkpoint(result.checkpoint)
     assert not after.projector.weight.float().equal(before)
+    assert entering == {torch.bfloat16}
 
 
 def test_another_run_s_states_are_left_alone(
