@@ -207,6 +207,23 @@ def ask(
     ask_about(checkpoint, audio, question, beams, compare=compare)
 
 
+@app.command("export")
+def export(
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint's folder, or its id (or how it begins) in the lake.")
+    ],
+    target: Annotated[Path, typer.Argument(help="The new folder.")],
+) -> None:
+    """Merge a checkpoint's LoRA into its LLM, and put every weight it needs beside it.
+
+    For use elsewhere: `SALMForConditionalGeneration.from_pretrained` loads it with neither peft nor
+    the encoder and LLM that it was trained from.
+    """
+    from sdg_assets.commands.export import export as export_to
+
+    export_to(checkpoint, target)
+
+
 @app.command("leaderboard")
 def leaderboard(
     by: Annotated[

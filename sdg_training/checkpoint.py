@@ -75,9 +75,7 @@ def save_checkpoint(
         tensorboard: a folder of event files, to be copied.
         weights: of the whole model, where ``model`` holds a part of them alone (FSDP).
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    with _appearing_whole(folder) as partial:
         model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
         processor.save_pretrained(partial)
         (partial / RECIPE_FILE).write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
@@ -89,6 +87,34 @@ def save_checkpoint(
             (partial / LINEAGE_FILE).write_text(text, encoding="utf-8")
         if tensorboard is not None and tensorboard.is_dir():
             shutil.copytree(tensorboard, partial / TENSORBOARD)
+
+
+def export_checkpoint(folder: Path, target: Path) -> None:
+    """Writes ``target``: the checkpoint with LoRA added to the LLM's own weights and all frozen
+    weights beside them, which loads without peft and without the models it was made from.
+
+    Raises:
+        CheckpointError: as :func:`load_checkpoint` says, or ``target`` exists already.
+    """
+    if target.exists():
+        raise CheckpointError(f"{target} exists already: remove it, or write elsewhere")
+    model, processor = load_checkpoint(folder)
+    model.merge_lora()
+    with _appearing_whole(target) as partial:
+        model.save_pretrained(partial)
+        processor.save_pretrained(partial)
+        for name in (RECIPE_FILE, METRICS_FILE, LINEAGE_FILE, "README.md"):
+            if (folder / name).is_file():
+                shutil.copy(folder / name, partial)
+
+
+@contextmanager
+def _appearing_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which gets its name when all is written."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        yield partial
         partial.chmod(0o755)  # mkdtemp makes it the owner's alone
         partial.rename(folder)
     except BaseException:
@@ -144,7 +170,16 @@ def load_recipe(folder: str | Path) -> Recipe:
 
 
 def undo_training(model: SALMForConditionalGeneration, recipe: Recipe) -> None:
-    """Turns a checkpoint's model into what it was before its first step, in place."""
+    """Turns a checkpoint's model into what it was before its first step, in place.
+
+    Raises:
+        CheckpointError: LoRA has become part of the LLM.
+    """
+    if recipe.lora.rank and not model.config.lora_rank:
+        raise CheckpointError(
+            "this checkpoint was exported, and its training cannot be undone: score the one that "
+            "it was exported from"
+        )
     if not recipe.freeze_encoder:
         encoder = AutoModel.from_pretrained(locate_model("encoder", recipe.encoder))
         model.encoder.load_state_dict(speech_encoder(encoder).state_dict())

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, save_checkpoint
+from sdg_training.checkpoint import (
+    CheckpointError,
+    build_model,
+    export_checkpoint,
+    load_checkpoint,
+    load_recipe,
+    save_checkpoint,
+    undo_training,
+)
 from sdg_training.recipe import Recipe
 
 
@@ -72,3 +80,20 @@ def test_an_adapter_is_not_loaded_onto_another_llm(
     ).save_pretrained(base)  # fmt: skip
     with pytest.raises(CheckpointError, match="they were trained with others"):
         load_checkpoint(folder)
+
+
+def test_an_exported_checkpoint_needs_neither_its_llm_nor_peft(
+    tmp_path: Path, encoder: Path, llm: Path
+) -> None:
+    folder = save(tmp_path / "checkpoint", encoder, llm, self_contained=False)
+    target = tmp_path / "exports" / "whole"
+    export_checkpoint(folder, target)
+    config = json.loads((target / "config.json").read_text())
+    config |= {"text_name_or_path": "/nowhere", "encoder_name_or_path": "/nowhere"}
+    (target / "config.json").write_text(json.dumps(config))
+    model, _ = load_checkpoint(target)
+    assert not [name for name, _ in model.named_parameters() if "lora" in name]
+    with pytest.raises(CheckpointError, match="cannot be undone"):
+        undo_training(model, load_recipe(target))
+    with pytest.raises(CheckpointError, match="exists already"):
+        export_checkpoint(folder, target)
