@@ -89,6 +89,16 @@ def open_text_qa_reader(corpus: CorpusConfig) -> TextQAReader:
     return _TextQAReader(corpus, corpus.reader)
 
 
+def explain_nothing(corpus: CorpusConfig, language: str) -> str:
+    """That the reader of a corpus found nothing at all, and how it looked."""
+    reader = corpus.reader
+    if reader is None:
+        return f"{corpus.name} is a mixture: it reads nothing itself"
+    options = {"layout": reader.layout, **reader.model_dump(exclude_defaults=True)}
+    written = ", ".join(f"{name}: {value}" for name, value in options.items())
+    return f"its reader found 0 records in {language!r} ({reader.fill(written, language)})"
+
+
 def _check_language(corpus: CorpusConfig, language: str) -> None:
     if not corpus.speaks(language):
         raise CorpusError(
