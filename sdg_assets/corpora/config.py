@@ -77,6 +77,11 @@ class CorpusConfig(BaseModel):
     def speaks(self, language: str) -> bool:
         return language in self.languages
 
+    @property
+    def needs_tags(self) -> bool:
+        """Whether nothing but an item's own tag says which of its languages the item is in."""
+        return len(self.languages) > 1 and not (self.reader and self.reader.parts_languages)
+
     def with_language(self, language: str) -> "CorpusConfig":
         """The same corpus, which has ``language`` too.
 

@@ -62,7 +62,7 @@ class _DataSet(Layout):
             where = f"{path}/{name}"
             found = columns.find(_column_names(tables[name], where), where)
             for number, values in enumerate(_read_cells(tables[name], found, where)):
-                if self.is_of(values.pop("language", None), language):
+                if self.is_of(values.get("language"), language):
                     yield values, where, f"{where}/{number:08d}", ours.get(name) or split_name(name)
 
 
@@ -106,6 +106,7 @@ class _Speech(Row):
     id: str | None = None
     text: str | None = None
     speaker: str | None = None
+    language: str | None = None
 
 
 def _make_utterance(
@@ -127,6 +128,7 @@ def _make_utterance(
         split=split,
         text=row.text,
         text_source=None if row.text is None else where,
+        language=row.language or None,
     )
 
 
@@ -180,7 +182,8 @@ def _make_qa(
         question = parse_row(SquadQuestion, values, place, where)
         if isinstance(question, Reject):
             return question
-        return make_squad_qa(question, passage.context, identity, language, where, split)
+        tag = passage.language or None
+        return make_squad_qa(question, passage.context, identity, language, where, split, tag)
     values["answer"] = _first_text(answer)
     plain = parse_row(PlainQuestion, values, place, where)
     return plain if isinstance(plain, Reject) else make_qa(passage, plain, language, where, split)
