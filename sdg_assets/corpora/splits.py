@@ -52,6 +52,17 @@ class SplitRule(BaseModel):
             )
         return self
 
+    @property
+    def promised(self) -> tuple[Split, ...]:
+        """The sets that are to hold something; of a corpus's own splits nothing is known."""
+        if self.by == "given":
+            return ()
+        test = bool(self.test or self.test_groups)
+        wanted: dict[Split, bool] = {
+            "train": self.train > 0, "validation": self.validation > 0, "test": test,
+        }  # fmt: skip
+        return tuple(split for split, is_wanted in wanted.items() if is_wanted)
+
 
 def assign_split(group: str, rule: SplitRule) -> Split:
     """The side of ``group``; depends on nothing but the group, the seed and the shares."""
