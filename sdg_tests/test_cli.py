@@ -273,6 +273,8 @@ def test_what_may_be_written_is_shown(home: Path, capsys: pytest.CaptureFixture[
     assert call_sdg("corpora", "layouts", "tsv") == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("audio_folder", "columns.text", "split.test_groups"))
+    assert "``" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert "did you mean `tsv`?" in error_of(capsys, "corpora", "layouts", "tsvs")
     assert call_sdg("profiles", "paper-xatt") == 0
     recipe = yaml.safe_load(capsys.readouterr().out)["recipe"]

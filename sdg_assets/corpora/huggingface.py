@@ -33,11 +33,15 @@ def _resolve(path: str, info: ValidationInfo) -> str:
 class _DataSet(Layout):
     names_languages: ClassVar[bool] = True
 
-    path: Annotated[str, Field(min_length=1), AfterValidator(_resolve)]
+    path: Annotated[str, AfterValidator(_resolve)] = Field(
+        min_length=1, description="a name on the hub, or a local folder; may hold {language}"
+    )
     config: str | None = Field(
         default=None, description="the data set's own configuration name; may hold {language}"
     )
-    revision: str | None = None
+    revision: str | None = Field(
+        default=None, description="a branch, tag or commit of the data set on the hub"
+    )
     splits: dict[Split, str] = Field(
         default_factory=dict, description="what the data set calls each split; by default all"
     )

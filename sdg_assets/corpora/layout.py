@@ -21,11 +21,19 @@ def _resolve(path: str, info: ValidationInfo) -> str:
     return absolute(path, (info.context or {}).get(FOLDER, os.getcwd()))
 
 
-Location = Annotated[str, Field(min_length=1), AfterValidator(_resolve)]
-"""A local path or fsspec URL; ``{language}`` in it stands for the partition's language."""
-
-Files = Location | dict[Split, Location]
-"""A file or glob pattern, or one for each split."""
+_LANGUAGE = "{language} in it stands for the partition's language"
+Location = Annotated[
+    str,
+    Field(min_length=1, description=f"a folder, or an fsspec URL; {_LANGUAGE}"),
+    AfterValidator(_resolve),
+]
+Files = Annotated[
+    Location | dict[Split, Location],
+    Field(
+        description="a file or glob pattern (local or an fsspec URL), or one for each split: "
+        f"{{train: ..., test: ...}}; {_LANGUAGE}"
+    ),
+]
 
 
 class Layout(BaseModel):

@@ -31,7 +31,7 @@ class SplitRule(BaseModel):
 
     by: Literal["speaker", "utterance", "passage", "given"] = Field(
         description="what stays on one side; speech: speaker or utterance, text: passage; given: "
-        "the corpus's own splits"
+        "the corpus's own splits. To be written where anything of `split` is"
     )
     train: Share = Field(default=0.8, description="of the groups")
     validation: Share = Field(default=0.1, description="of the groups")
