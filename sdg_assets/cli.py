@@ -46,7 +46,7 @@ def list_corpora() -> None:
 
 @corpora_app.command("check")
 def check_corpora(files: CorpusFiles) -> None:
-    """Read the first items of each corpus and say what would come in; changes nothing."""
+    """Read each corpus for a while; say what would come in and how it is split. Changes nothing."""
     from sdg_assets.commands.corpora import check_files
 
     if not check_files(files):

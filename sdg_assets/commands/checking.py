@@ -46,7 +46,8 @@ class Preview:
         if self.failure or self.items:
             return self.failure
         if self.rejected:
-            return f"none of its items can be used: {self.reasons}"
+            tried = "its" if self.is_whole else f"the first {self.read}"
+            return f"none of {tried} items can be used: {self.reasons}"
         return explain_nothing(self.config, self.language)
 
     @property
