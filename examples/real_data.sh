@@ -16,7 +16,6 @@ mkdir -p "$SDG_HOME/yaml"
 for file in examples/corpora/*.yaml; do
   sed "s#@DATA@#$DATA#" "$file" > "$SDG_HOME/yaml/$(basename "$file")"
 done
-"$SDG" corpora check "$SDG_HOME"/yaml/xquad.yaml "$SDG_HOME"/yaml/librispeech-*.yaml
 "$SDG" corpora register "$SDG_HOME"/yaml/xquad.yaml "$SDG_HOME"/yaml/librispeech-*.yaml
 
 # Method 1: passages of five languages, spoken.

@@ -106,14 +106,19 @@ def admit(folder: LandedFolder, registry: CorpusRegistry, landing_url: str) -> C
     return config
 
 
+def list_unfinished(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs of a partition that have not ended."""
+    unfinished = dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)
+    return [run for run in instance.get_runs(unfinished) if PARTITION_NAME_TAG in run.tags]
+
+
 def find_busy(instance: dg.DagsterInstance) -> set[str]:
     """Partitions whose data a run that has not ended makes; training reads a fixed version."""
     trained = {stage.name for stage in STAGES if stage.pool == "training"}
     return {
         run.tags[PARTITION_NAME_TAG]
-        for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
-        if PARTITION_NAME_TAG in run.tags
-        and not (
+        for run in list_unfinished(instance)
+        if not (
             run.asset_selection and {key.to_user_string() for key in run.asset_selection} <= trained
         )
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 
+from sdg_assets.corpora import explain_nothing
 from sdg_assets.corpora.keys import parse_partition
 from sdg_assets.partitions import grid
 from sdg_assets.quality.leakage import find_shared_speakers
@@ -95,6 +96,16 @@ def check_quarantine(view: PartitionView) -> Verdict:
         fail=0.5,
         reasons=_count(row["reason"] for row in rejects),
     )
+
+
+def check_found(view: PartitionView) -> Verdict:
+    """The corpus's reader found something, whether or not it can be used."""
+    found = len(view.rows(["corpus"])) + len(view.quarantined())
+    if found:
+        return Verdict(None, f"the reader found {found} records", {"found": found})
+    corpus = view.workspace.corpus(view.where["corpus"])
+    told = explain_nothing(corpus, view.where["language"])
+    return Verdict(dg.AssetCheckSeverity.WARN, told, {"found": 0})
 
 
 def check_trusted(view: PartitionView) -> Verdict:
@@ -252,7 +263,9 @@ def _define(
 
 
 checks = [
+    _define("raw_audio", "records_found", check_found),
     _define("raw_audio", "few_quarantined", check_quarantine),
+    _define("text_qa", "records_found", check_found),
     _define("text_qa", "few_quarantined", check_quarantine),
     _define("pseudo_labels", "few_quarantined", check_quarantine),
     _define("pseudo_labels", "mostly_trusted", check_trusted),

@@ -46,7 +46,7 @@ def list_corpora() -> None:
 
 @corpora_app.command("check")
 def check_corpora(files: CorpusFiles) -> None:
-    """Read the first items of each corpus and say what would come in; changes nothing."""
+    """Read each corpus for a while; say what would come in and how it is split. Changes nothing."""
     from sdg_assets.commands.corpora import check_files
 
     if not check_files(files):
@@ -55,10 +55,26 @@ def check_corpora(files: CorpusFiles) -> None:
 
 @corpora_app.command("register")
 def register_corpora(files: CorpusFiles) -> None:
-    """Add corpora to the home folder, and their partitions to Dagster's grid."""
+    """Check corpora, then add them to the home folder and their partitions to Dagster's grid."""
     from sdg_assets.commands.corpora import register_files
 
     register_files(files)
+
+
+@corpora_app.command("remove")
+def remove_corpus(
+    name: Annotated[str, typer.Argument(help="A registered corpus.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove its rows too; without it, one that has any stays.")
+    ] = False,
+) -> None:
+    """Take a corpus out of the home folder, and its partitions out of Dagster's grid.
+
+    Source files stay, and so do old versions of the lake until `sdg gc --yes`.
+    """
+    from sdg_assets.commands.removal import remove
+
+    remove(name, with_rows=yes)
 
 
 @corpora_app.command("layouts")

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from yaml import MarkedYAMLError, YAMLError
+from yaml.reader import ReaderError
 
 Part = str | int
 
@@ -13,6 +15,19 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Each mistake as ``field: what is wrong: what to write instead``."""
     problems = error.errors(include_url=False)
     return [_explain_one(problem, model) for problem in problems if _is_own(problem, problems)]
+
+
+def explain_yaml(error: YAMLError) -> str:
+    """Where a text is no YAML, and why: ``line 2, column 8: mapping values are not allowed here``.
+
+    PyYAML names the text, which it calls ``<unicode string>``; the caller knows what it is.
+    """
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    if isinstance(error, ReaderError):
+        return f"character {error.position + 1}: {error.reason}"
+    return str(error)
 
 
 def suggest(name: str, known: Sequence[str]) -> str:
@@ -51,6 +66,10 @@ def _explain_one(problem: Any, model: type[BaseModel]) -> str:
             tag = problem["ctx"].get("tag")
             wrong = f"`{name}` is missing" if tag is None else f"no {name} {tag!r}"
             message = f"{wrong}: write one of {tags}"
+        case "tuple_type" | "list_type" if isinstance(problem["input"], str):
+            message = f"write a list: [{problem['input']}]"
+        case "tuple_type" | "list_type":
+            message = f"write a list, not {problem['input']!r}"
         case "value_error":
             pass
         case _:

@@ -32,6 +32,13 @@ def missing_keys(
     )
 
 
+def remove_partitions(corpus: str, unspoken: Iterable[str], instance: dg.DagsterInstance) -> None:
+    """Take a corpus out of the grid, and the languages that no other one speaks."""
+    instance.delete_dynamic_partition("corpus", corpus)
+    for language in unspoken:
+        instance.delete_dynamic_partition("language", language)
+
+
 def add_partitions(partitions: Iterable[Partition], instance: dg.DagsterInstance) -> None:
     """Make ``partitions`` part of the grid; those that are there already stay as they are."""
     new_corpora, new_languages = missing_keys(partitions, instance)

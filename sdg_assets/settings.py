@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from sdg_assets.engines import ASRConfig, LLMConfig, TTSConfig
 from sdg_assets.errors import UserError
-from sdg_assets.explaining import explain
+from sdg_assets.explaining import explain, explain_yaml
 from sdg_assets.quality.pseudo_labels import PseudoLabelThresholds
 from sdg_assets.quality.qa_rules import QARules
 from sdg_training.recipe import Recipe
@@ -148,7 +148,7 @@ def load_settings(home: Path) -> Settings:
         SettingsError: ``sdg.yaml`` is not YAML, or a field is unknown or wrong.
     """
     values = read_yaml(home / SETTINGS_FILE) if (home / SETTINGS_FILE).exists() else {}
-    settings = validate(Settings, values, home / SETTINGS_FILE)
+    settings = validate(Settings, values, f"the settings file {home / SETTINGS_FILE}")
     catalog = _fill(settings.catalog, "catalog", home)
     if catalog.startswith(_SQLITE):
         catalog = _SQLITE + str(home / catalog.removeprefix(_SQLITE))
@@ -206,7 +206,7 @@ def load_profile(name_or_path: str) -> Profile:
         SettingsError: there is no such profile, or a field is unknown or wrong.
     """
     path = _locate_profile(name_or_path)
-    return validate(Profile, _read_profile(path), path)
+    return validate(Profile, _read_profile(path), f"the profile {path}")
 
 
 def merge_fields(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,8 +231,9 @@ def _locate_profile(name_or_path: str, folder: Path = Path()) -> Path:
     path = folder / Path(name_or_path).expanduser()
     if not path.is_file():
         raise SettingsError(
-            f"no profile {name_or_path!r} ({path.absolute()}): write one of "
-            f"{', '.join(shipped_profiles())}, or the path of a YAML file"
+            f"no profile {name_or_path!r}: there are {', '.join(shipped_profiles())}; one of your "
+            f"own is a YAML file of any name, and there is none at {path.absolute()}: write it "
+            "there, `extends: tiny` and what differs, or correct the path"
         )
     return path
 
@@ -252,8 +253,10 @@ def _read_profile(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any
 def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path} cannot be read as YAML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {explain_yaml(error)}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -261,10 +264,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def validate(model: type[Model], values: Any, path: Path) -> Model:
-    """``values`` as ``model``; the error names the file, each field and what was wrong with it."""
+def validate(model: type[Model], values: Any, file: str) -> Model:
+    """``values`` as ``model``; the error names the file, each field and what was wrong with it.
+
+    Args:
+        file: what it is and where, for a person.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = "\n".join(f"  {problem}" for problem in explain(error, model))
-        raise SettingsError(f"{path} is not a valid {model.__name__}:\n{problems}") from error
+        raise SettingsError(f"{file} is wrong:\n{problems}") from error

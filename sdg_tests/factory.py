@@ -8,7 +8,9 @@ from typing import Any
 import yaml
 
 from sdg_assets.audio import encode_flac, resample
-from sdg_assets.commands.corpora import register_files
+from sdg_assets.commands.corpora import register as register_corpora
+from sdg_assets.corpora.config import load_corpora
+from sdg_assets.workspace import open_workspace
 from sdg_training.espeak import synthesize
 
 SENTENCES = {
@@ -42,10 +44,10 @@ def write_speech(
 
 
 def register(folder: Path, **config: Any) -> str:
-    """Write a corpus's YAML and register it, as `sdg corpora register` does; its name."""
+    """Write a corpus's YAML and register it, whether or not there is anything to read; its name."""
     path = folder / f"{config['name']}.yaml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
-    register_files([path])
+    register_corpora(load_corpora(path), open_workspace())
     return str(config["name"])
 
 

@@ -13,6 +13,7 @@ from sdg_assets.checks import (
     check_contamination,
     check_dropped,
     check_error_rate,
+    check_found,
     check_hearing,
     check_parsing,
     check_quarantine,
@@ -24,7 +25,7 @@ from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.storage.lake import Replacement
 from sdg_assets.workspace import Workspace, open_workspace
-from sdg_tests.factory import register, register_quiz
+from sdg_tests.factory import register, register_folder, register_quiz
 from sdg_tests.storage.rows import make_rows
 
 WHERE = {"corpus": "talks", "language": "en"}
@@ -59,6 +60,15 @@ def test_quarantined_items_are_counted(home: Path) -> None:
     assert "2 of 20 items are quarantined, mostly broken" in verdict.description
     none = judge(check_quarantine, "pseudo_labels", [], [reject("a", "asr_error")])
     assert none.severity == ERROR
+
+
+def test_a_reader_that_found_nothing_is_told(home: Path, tmp_path: Path) -> None:
+    register_folder(tmp_path, "talks", "unlabelled_speech", ["en"])
+    verdict = judge(check_found, "raw_audio", [])
+    assert verdict.severity == WARN
+    assert f"0 records in 'en' (layout: folder, path: {tmp_path}/talks/en)" in verdict.description
+    assert judge(check_found, "raw_audio", [{"utterance_id": "u"}]).severity is None
+    assert judge(check_found, "raw_audio", [], [reject("a")]).severity is None
 
 
 def test_pseudo_labels_that_are_not_trusted_are_counted(home: Path) -> None:

@@ -162,16 +162,20 @@ def test_a_mixture_has_a_language_that_a_member_has(
     assert "none of its members has de" in capsys.readouterr().out
 
 
-def test_registering_again_says_what_changed_and_never_changes_the_kind(
+def test_registering_again_says_what_changed(
     talks: Partition, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "again.yaml"
     path.write_text(f"{CORPUS}max_seconds: 5\n", encoding="utf-8")
     assert call_sdg("corpora", "register", str(path)) == 0
     assert "max_seconds: 120.0 -> 5.0" in capsys.readouterr().out
-    path.write_text(CORPUS.replace("labelled", "unlabelled"), encoding="utf-8")
-    assert "under another name" in error_of(capsys, "corpora", "register", str(path))
-    assert open_workspace().corpus("talks").kind == "labelled_speech"
+
+
+def test_a_corpus_is_removed(talks: Partition, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call_sdg("run", "talks/en", "--only", "raw_audio") == 0
+    assert "corpora remove talks --yes" in error_of(capsys, "corpora", "remove", "talks")
+    assert call_sdg("corpora", "remove", "talks", "--yes") == 0
+    assert open_workspace().corpora.all() == {}
 
 
 def test_a_failed_stage_is_told_plainly(
@@ -269,6 +273,8 @@ def test_what_may_be_written_is_shown(home: Path, capsys: pytest.CaptureFixture[
     assert call_sdg("corpora", "layouts", "tsv") == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in ("audio_folder", "columns.text", "split.test_groups"))
+    assert "``" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert "did you mean `tsv`?" in error_of(capsys, "corpora", "layouts", "tsvs")
     assert call_sdg("profiles", "paper-xatt") == 0
     recipe = yaml.safe_load(capsys.readouterr().out)["recipe"]

@@ -110,7 +110,13 @@ def test_home_is_taken_from_the_environment(home: Path) -> None:
 
 def test_an_unknown_field_is_named_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "sdg.yaml").write_text("blob_url: s3://bucket\n")
-    with pytest.raises(SettingsError, match=r"sdg\.yaml is not a valid Settings:\n  blob_url"):
+    with pytest.raises(SettingsError, match=r"the settings file .*sdg\.yaml is wrong:\n  blob_url"):
+        load_settings(tmp_path)
+
+
+def test_yaml_errors_name_the_file_and_the_line(tmp_path: Path) -> None:
+    (tmp_path / "sdg.yaml").write_text("profile: tiny: small\n")
+    with pytest.raises(SettingsError, match=r"sdg\.yaml is not YAML: line 1, column 14: mapping"):
         load_settings(tmp_path)
 
 
@@ -121,9 +127,15 @@ def test_what_is_no_yaml_mapping_is_refused(tmp_path: Path, text: str) -> None:
         load_settings(tmp_path)
 
 
-def test_an_unknown_profile_says_which_there_are() -> None:
-    with pytest.raises(SettingsError, match="tiny"):
-        load_profile("enormous")
+def test_an_unknown_profile_says_which_there_are_and_where_its_own_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=rf"small, tiny, .* none at {tmp_path}/mine\.yaml: w"):
+        load_profile("mine.yaml")
+    (tmp_path / "mine.yaml").write_text("extends: tiny\nsede: 1\n")
+    with pytest.raises(SettingsError, match=r"the profile .*mine\.yaml is wrong:\n  sede: no such"):
+        load_profile("mine.yaml")
 
 
 def test_a_setting_says_what_it_is_for() -> None:

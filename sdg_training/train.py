@@ -349,7 +349,8 @@ def load_config(path: Path) -> TrainConfig:
         TrainingError: it is not readable, or a field is unknown or wrong.
     """
     try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        with path.open(encoding="utf-8") as file:  # which YAML's errors name
+            return TrainConfig.model_validate(yaml.safe_load(file))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise TrainingError(f"{path} is no training configuration: {error}") from error
 

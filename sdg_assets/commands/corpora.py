@@ -2,26 +2,24 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from sdg_assets.audio import AudioError, decode
 from sdg_assets.automation import admit
+from sdg_assets.commands.checking import HEARD_ITEMS, READ_SECONDS, Preview, preview
 from sdg_assets.commands.dagster_home import open_instance
+from sdg_assets.commands.invocation import program
+from sdg_assets.commands.removal import count_rows, describe_rows, forget
 from sdg_assets.commands.tables import console, print_rows, say
-from sdg_assets.corpora import open_reader
-from sdg_assets.corpora.base import CorpusError, Reject, SourceUtterance
+from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig, load_corpora
-from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
-from sdg_assets.explaining import suggest
+from sdg_assets.corpora.keys import Partition
+from sdg_assets.corpora.mixtures import find_gaps
+from sdg_assets.corpora.splits import Split
 from sdg_assets.landing import describe_texts, survey
 from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import Workspace, open_workspace, require_home
-
-CHECKED_ITEMS = 1000
-HEARD_ITEMS = 20
 
 
 def show_corpora() -> None:
@@ -48,120 +46,121 @@ def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
 
 
 def check_files(files: Sequence[Path]) -> bool:
-    """Whether every corpus gives at least one item in each language, and every mixture is whole.
+    """Whether every corpus could be registered; says what would come in of each.
 
     A mixture may name what is registered, and what stands in ``files``.
     """
-    configs = [config for path in files for config in load_corpora(path)]
-    known = {**open_workspace().corpora.all(), **{config.name: config for config in configs}}
-    collections = [config for config in configs if config.kind != "mixture"]
-    rows = [check_language(config, tag) for config in collections for tag in config.languages]
-    if rows:
-        print_rows(
-            rows,
-            f"first {CHECKED_ITEMS} items of each corpus; {HEARD_ITEMS} of them were listened to",
-        )
+    return check(load_files(files), open_workspace())
+
+
+def load_files(files: Sequence[Path]) -> list[CorpusConfig]:
+    return [config for path in files for config in load_corpora(path)]
+
+
+def check(configs: Sequence[CorpusConfig], workspace: Workspace) -> bool:
+    previews = [
+        preview(config, language)
+        for config in configs
+        if config.kind != "mixture"
+        for language in config.languages
+    ]
+    show_previews(previews)
+    known = workspace.corpora.all() | {config.name: config for config in configs}
     problems = []
     for config in configs:
+        found = find_kind_conflict(config, workspace)
         if config.kind == "mixture":
-            problems += (found := find_gaps(config, known))
             say(f"{config.name}: a mixture of {', '.join(config.members)}")
-            for problem in found:
-                say("  ", ("wrong", "red"), f" {problem}")
-    return not problems and all(row["items"] for row in rows)
+            found += find_gaps(config, known)
+        for problem in found:
+            say(("wrong", "red"), f" {config.name}: {problem}")
+        problems += found
+    return not problems and not any(each.problem for each in previews)
 
 
-def check_language(config: CorpusConfig, language: str) -> dict[str, Any]:
-    items, reasons, failure = try_reading(config, language)
+def show_previews(previews: Sequence[Preview]) -> None:
+    """What comes in, and how it is split."""
+    if not previews:
+        return
+    read = f"read for {READ_SECONDS:g} s at most; the first {HEARD_ITEMS} items were listened to"
+    print_rows([describe_items(each) for each in previews], read)
+    for each in previews:
+        if not each.problem:
+            name = f"{each.config.name}/{each.language}"
+            say((name, "bold"), f"  split by {each.config.split.by}: {describe_split(each)}")
+        if each.warning:
+            say("  ", ("warning", "yellow"), f" {each.warning}")
+
+
+def describe_items(preview: Preview) -> dict[str, Any]:
     return {
-        "corpus": config.name,
-        "language": language,
-        "items": items,
-        "rejected": reasons.total(),
-        "why": failure or ", ".join(f"{n} × {why}" for why, n in reasons.items()),
+        "corpus": preview.config.name,
+        "language": preview.language,
+        "items": preview.items,
+        "rejected": preview.rejected.total(),
+        "why": preview.problem or preview.reasons,
     }
 
 
-def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[str]:
-    """What a mixture names that is not there, or has none of its languages."""
-    gaps = []
-    for field, names in (("members", mixture.members), ("evaluate_on", mixture.evaluate_on)):
-        for name in names:
-            if name not in known:
-                near = suggest(name, list(known))
-                gaps.append(f"{field}: no corpus {name!r} is registered or in these files; {near}")
-    members = [known[name] for name in mixture.members if name in known]
-    gaps += [
-        f"languages: none of its members has {language}"
-        for language in mixture.languages
-        if members and language != ALL_LANGUAGES and not any(m.speaks(language) for m in members)
-    ]
-    return [gap.rstrip("; ") for gap in gaps]
+def describe_split(preview: Preview) -> str:
+    """Items and speakers or passages of each set."""
+    sets = ", ".join(describe_set(preview, split) for split in get_args(Split))
+    return sets if preview.is_whole else f"{sets}; only the first {preview.read} were read"
 
 
-def try_reading(config: CorpusConfig, language: str) -> tuple[int, Counter[str], str]:
-    """How many of the first items are usable, why the others are not, and what ended reading.
-
-    The audio of the first :data:`HEARD_ITEMS` is decoded; of the others its file is not opened.
-    """
-    reasons: Counter[str] = Counter()
-    items = 0
-    try:
-        first = islice(open_reader(config).read(language), CHECKED_ITEMS)
-        for number, item in enumerate(first):
-            fault = item.reason if isinstance(item, Reject) else None
-            if isinstance(item, SourceUtterance) and number < HEARD_ITEMS:
-                fault = _find_fault(item, config)
-            if fault:
-                reasons[fault] += 1
-            else:
-                items += 1
-    except CorpusError as error:
-        return items, reasons, str(error)
-    return items, reasons, ""
-
-
-def _find_fault(item: SourceUtterance, config: CorpusConfig) -> str | None:
-    try:
-        decode(item.audio, config.max_seconds)
-    except AudioError as error:
-        return error.reason
-    return None
+def describe_set(preview: Preview, split: Split) -> str:
+    items = preview.count_items(split)
+    return f"{split} {items} ({preview.count_groups(split)})" if items else f"{split} 0"
 
 
 def register_files(files: Sequence[Path]) -> None:
-    register([config for path in files for config in load_corpora(path)], open_workspace())
+    """
+    Raises:
+        CorpusError: they would not pass :func:`check_files`. Nothing was registered.
+    """
+    configs, workspace = load_files(files), open_workspace()
+    if not check(configs, workspace):
+        raise CorpusError("nothing was registered: mend what is wrong above")
+    register(configs, workspace)
 
 
 def register(configs: Iterable[CorpusConfig], workspace: Workspace) -> None:
     """Write each corpus into the home folder and add its partitions to the grid.
 
     Raises:
-        CorpusError: one is registered already, as another kind. Nothing was registered.
+        CorpusError: of one that is registered as another kind there are rows. Nothing was
+            registered.
     """
     configs = list(configs)
     before = workspace.corpora.all()
     for config in configs:
-        check_kind(config, before.get(config.name))
+        for conflict in find_kind_conflict(config, workspace):
+            raise CorpusError(f"{config.name}: {conflict}")
     with open_instance() as instance:
         for config in configs:
+            old = before.get(config.name, config)
+            if old.kind != config.kind:
+                forget(workspace.lake, config.name)
             path = workspace.corpora.register(config)
             add_partitions([Partition(config.name, tag) for tag in config.languages], instance)
             say(f"registered {config.name} ({config.kind}; {', '.join(config.languages)}): {path}")
-            for change in list_changes(before.get(config.name, config), config):
+            for change in list_changes(old, config):
                 say(f"  {change}")
 
 
-def check_kind(config: CorpusConfig, before: CorpusConfig | None) -> None:
-    """
-    Raises:
-        CorpusError: the corpus is there already, as another kind.
-    """
-    if before is not None and before.kind != config.kind:
-        raise CorpusError(
-            f"{config.name} is registered as {before.kind}, and what was made of it stays: "
-            f"register the {config.kind} under another name"
-        )
+def find_kind_conflict(config: CorpusConfig, workspace: Workspace) -> list[str]:
+    """Why a corpus cannot be registered as that kind: there are rows of it as another."""
+    before = workspace.corpora.find(config.name)
+    if before is None or before.kind == config.kind:
+        return []
+    rows = count_rows(workspace.lake, config.name)
+    if not rows:
+        return []
+    return [
+        f"it is registered as {before.kind}, and the lake has rows of it ({describe_rows(rows)}): "
+        f"register the {config.kind} under another name, or `{program()} corpora remove "
+        f"{config.name} --yes` first"
+    ]
 
 
 def list_changes(before: CorpusConfig, after: CorpusConfig) -> list[str]:

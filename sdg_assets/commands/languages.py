@@ -10,14 +10,14 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.utils import make_new_backfill_id
 
 from sdg_assets.automation import finished_examples
-from sdg_assets.commands.corpora import CHECKED_ITEMS, find_gaps, try_reading
+from sdg_assets.commands.checking import preview
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition, check_language_tag
-from sdg_assets.corpora.mixtures import members_of
+from sdg_assets.corpora.mixtures import find_gaps, members_of
 from sdg_assets.definitions import defs
 from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import Workspace, open_workspace
@@ -78,24 +78,15 @@ def check_data(
     """
     if config.kind == "mixture":
         _check_members(config, language, added, workspace)
-        return
-    items, reasons, failure = try_reading(config, language)
-    if failure:
-        raise CorpusError(f"{config.name} has no data in {language!r}: {failure}")
-    if not items:
-        where = config.reader.model_dump(exclude_defaults=True) if config.reader else {}
-        found = ", ".join(f"{count} × {why}" for why, count in reasons.items()) or "nothing"
-        raise CorpusError(
-            f"{config.name} has no data in {language!r}: among its first {CHECKED_ITEMS} items is "
-            f"none that can be used ({found}). Put the data where its reader looks ({where})"
-        )
+    elif problem := preview(config, language).problem:
+        raise CorpusError(f"{config.name} has no data in {language!r}: {problem}")
 
 
 def _check_members(
     mixture: CorpusConfig, language: str, added: Mapping[str, CorpusConfig], workspace: Workspace
 ) -> None:
     registered = {**workspace.corpora.all(), **added}
-    if gaps := find_gaps(mixture.model_copy(update={"languages": (language,)}), registered):
+    if gaps := find_gaps(mixture, registered):
         raise CorpusError(f"{mixture.name}|{language}: {'; '.join(gaps)}")
     members = members_of(Partition(mixture.name, language), registered)
     done = finished_examples(workspace)

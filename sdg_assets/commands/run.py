@@ -20,7 +20,7 @@ from sdg_assets.commands.tables import say
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
 from sdg_assets.definitions import defs
 from sdg_assets.errors import say_plainly
-from sdg_assets.explaining import explain
+from sdg_assets.explaining import explain, explain_yaml
 from sdg_assets.partitions import add_partitions, key_of
 from sdg_assets.progress import Progress, listening
 from sdg_assets.settings import SettingsError, home_folder, load_profile
@@ -84,7 +84,9 @@ def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         try:
             value = yaml.safe_load(match["value"])
         except yaml.YAMLError as error:
-            raise SettingsError(f"the value of {entry!r} is not YAML: {error}") from error
+            raise SettingsError(
+                f"the value of {entry!r} is not YAML: {explain_yaml(error)}"
+            ) from error
         config.setdefault(match["stage"], {})[match["field"]] = value
     for stage in STAGES:
         try:

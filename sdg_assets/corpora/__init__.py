@@ -1,5 +1,10 @@
 """Corpora of many layouts, read into one form. The registry of layouts is ``layouts.py``."""
 
-from sdg_assets.corpora.readers import open_reader, open_speech_reader, open_text_qa_reader
+from sdg_assets.corpora.readers import (
+    explain_nothing,
+    open_reader,
+    open_speech_reader,
+    open_text_qa_reader,
+)
 
-__all__ = ["open_reader", "open_speech_reader", "open_text_qa_reader"]
+__all__ = ["explain_nothing", "open_reader", "open_speech_reader", "open_text_qa_reader"]

@@ -34,6 +34,7 @@ class SourceUtterance:
     split: str | None = None  # the corpus's own split, where it has one
     text: str | None = None
     text_source: str | None = None  # the file the text was read from
+    language: str | None = None  # the corpus's own tag of the item, where it has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class SourceQA:
     answerable: bool
     source_path: str
     split: str | None = None
+    language: str | None = None  # the corpus's own tag of the item, where it has one
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from sdg_assets.corpora.keys import (
 from sdg_assets.corpora.layout import FOLDER, Layout, SpeechLayout, TextQALayout
 from sdg_assets.corpora.layouts import LAYOUTS, AnyLayout
 from sdg_assets.corpora.splits import SplitRule
-from sdg_assets.explaining import explain
+from sdg_assets.explaining import explain, explain_yaml
 
 Kind = Literal["labelled_speech", "unlabelled_speech", "text_qa", "mixture"]
 _TEXT_GROUPS = ("passage", "given")
@@ -76,6 +76,11 @@ class CorpusConfig(BaseModel):
 
     def speaks(self, language: str) -> bool:
         return language in self.languages
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether nothing but an item's own tag says which of its languages the item is in."""
+        return len(self.languages) > 1 and not (self.reader and self.reader.parts_languages)
 
     def with_language(self, language: str) -> "CorpusConfig":
         """The same corpus, which has ``language`` too.
@@ -147,7 +152,7 @@ def load_corpora(path: Path | str) -> list[CorpusConfig]:
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise CorpusError(f"{path} is not YAML: {error}") from error
+        raise CorpusError(f"{path} is not YAML: {explain_yaml(error)}") from error
     configs = [_parse(document, path) for document in documents if document is not None]
     if not configs:
         raise CorpusError(f"{path} is empty: describe a corpus, `name: ...` first")

@@ -118,10 +118,15 @@ def expand(path: str) -> list[str]:
     """The file of that path, or the files that it matches as a glob pattern, sorted.
 
     Raises:
-        CorpusError: there is none.
+        CorpusError: there is none, or it is a folder.
     """
     system, name = _filesystem(path)
     if system.exists(name):
+        if not system.isfile(name) and system.isdir(name):  # over HTTP, a file can pass for both
+            raise CorpusError(
+                f"{path} is a folder, and this layout reads files: name one in it, or several by a "
+                f"pattern such as {path.rstrip('/')}/*"
+            )
         return [path]
     matches = sorted(found for found in system.glob(name) if system.isfile(found))
     if not matches:

@@ -33,11 +33,15 @@ def _resolve(path: str, info: ValidationInfo) -> str:
 class _DataSet(Layout):
     names_languages: ClassVar[bool] = True
 
-    path: Annotated[str, Field(min_length=1), AfterValidator(_resolve)]
+    path: Annotated[str, AfterValidator(_resolve)] = Field(
+        min_length=1, description="a name on the hub, or a local folder; may hold {language}"
+    )
     config: str | None = Field(
         default=None, description="the data set's own configuration name; may hold {language}"
     )
-    revision: str | None = None
+    revision: str | None = Field(
+        default=None, description="a branch, tag or commit of the data set on the hub"
+    )
     splits: dict[Split, str] = Field(
         default_factory=dict, description="what the data set calls each split; by default all"
     )
@@ -62,7 +66,7 @@ class _DataSet(Layout):
             where = f"{path}/{name}"
             found = columns.find(_column_names(tables[name], where), where)
             for number, values in enumerate(_read_cells(tables[name], found, where)):
-                if self.is_of(values.pop("language", None), language):
+                if self.is_of(values.get("language"), language):
                     yield values, where, f"{where}/{number:08d}", ours.get(name) or split_name(name)
 
 
@@ -106,6 +110,7 @@ class _Speech(Row):
     id: str | None = None
     text: str | None = None
     speaker: str | None = None
+    language: str | None = None
 
 
 def _make_utterance(
@@ -127,6 +132,7 @@ def _make_utterance(
         split=split,
         text=row.text,
         text_source=None if row.text is None else where,
+        language=row.language or None,
     )
 
 
@@ -180,7 +186,8 @@ def _make_qa(
         question = parse_row(SquadQuestion, values, place, where)
         if isinstance(question, Reject):
             return question
-        return make_squad_qa(question, passage.context, identity, language, where, split)
+        tag = passage.language or None
+        return make_squad_qa(question, passage.context, identity, language, where, split, tag)
     values["answer"] = _first_text(answer)
     plain = parse_row(PlainQuestion, values, place, where)
     return plain if isinstance(plain, Reject) else make_qa(passage, plain, language, where, split)

@@ -89,4 +89,5 @@ def make_qa(
         answerable=answerable,
         source_path=path,
         split=split_name(passage.split) or split,
+        language=passage.language or None,
     )

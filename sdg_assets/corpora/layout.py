@@ -21,11 +21,19 @@ def _resolve(path: str, info: ValidationInfo) -> str:
     return absolute(path, (info.context or {}).get(FOLDER, os.getcwd()))
 
 
-Location = Annotated[str, Field(min_length=1), AfterValidator(_resolve)]
-"""A local path or fsspec URL; ``{language}`` in it stands for the partition's language."""
-
-Files = Location | dict[Split, Location]
-"""A file or glob pattern, or one for each split."""
+_LANGUAGE = "{language} in it stands for the partition's language"
+Location = Annotated[
+    str,
+    Field(min_length=1, description=f"a folder, or an fsspec URL; {_LANGUAGE}"),
+    AfterValidator(_resolve),
+]
+Files = Annotated[
+    Location | dict[Split, Location],
+    Field(
+        description="a file or glob pattern (local or an fsspec URL), or one for each split: "
+        f"{{train: ..., test: ...}}; {_LANGUAGE}"
+    ),
+]
 
 
 class Layout(BaseModel):
@@ -40,17 +48,22 @@ class Layout(BaseModel):
     )
 
     @property
+    def parts_languages(self) -> bool:
+        """Whether each language is read from a place of its own."""
+        return "{language}" in self.model_dump_json()
+
+    @property
     def tells_languages(self) -> bool:
         """Whether what is read for one language need not be what is read for another."""
-        return self.names_languages or "{language}" in self.model_dump_json()
+        return self.names_languages or self.parts_languages
 
     def fill(self, template: str, language: str) -> str:
         return template.replace("{language}", self.language_names.get(language, language))
 
     def is_of(self, tag: str | None, language: str) -> bool:
-        """Whether data of the corpus's own ``tag`` belongs to ``language``: ``en-US`` is ``en``.
+        """Whether data of the corpus's own ``tag`` can be in ``language``: ``en-US`` is ``en``.
 
-        Data without a tag belongs to every language of the corpus.
+        What has no tag can be in any.
         """
         if not tag:
             return True

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
+from sdg_assets.explaining import suggest
 
 
 def members_of(mixture: Partition, configs: Mapping[str, CorpusConfig]) -> list[Partition]:
@@ -19,6 +20,26 @@ def members_of(mixture: Partition, configs: Mapping[str, CorpusConfig]) -> list[
         for language in configs[member].languages
         if mixture.language in (language, ALL_LANGUAGES)
     ]
+
+
+def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[str]:
+    """What a mixture names that is not there, and which of its languages no member has."""
+    named = {"members": mixture.members, "evaluate_on": mixture.evaluate_on}
+    gaps = [
+        f"{field}: no corpus {name!r} is registered or in these files; "
+        f"{suggest(name, list(known))}".rstrip("; ")
+        for field, names in named.items()
+        for name in names
+        if name not in known
+    ]
+    if known.keys() >= set(mixture.members):
+        configs = {**known, mixture.name: mixture}
+        gaps += [
+            f"languages: none of its members has {language}"
+            for language in mixture.languages
+            if not members_of(Partition(mixture.name, language), configs)
+        ]
+    return gaps
 
 
 def stale_mixtures(

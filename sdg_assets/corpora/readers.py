@@ -89,6 +89,16 @@ def open_text_qa_reader(corpus: CorpusConfig) -> TextQAReader:
     return _TextQAReader(corpus, corpus.reader)
 
 
+def explain_nothing(corpus: CorpusConfig, language: str) -> str:
+    """That the reader of a corpus found nothing at all, and how it looked."""
+    reader = corpus.reader
+    if reader is None:
+        return f"{corpus.name} is a mixture: it reads nothing itself"
+    options = {"layout": reader.layout, **reader.model_dump(exclude_defaults=True)}
+    written = ", ".join(f"{name}: {value}" for name, value in options.items())
+    return f"its reader found 0 records in {language!r} ({reader.fill(written, language)})"
+
+
 def _check_language(corpus: CorpusConfig, language: str) -> None:
     if not corpus.speaks(language):
         raise CorpusError(
@@ -111,6 +121,8 @@ def _reject_utterance(
         reason, detail = "missing_text", "the audio is there, but no transcript of it"
     elif corpus.kind == "labelled_speech" and not (item.text or "").strip():
         reason, detail = "empty_text", f"its transcript in {item.text_source} is empty"
+    elif item.language is None and corpus.needs_tags:
+        reason, detail = "no_language", _NO_LANGUAGE.format(", ".join(corpus.languages))
     elif corpus.split.by == "given" and split_name(item.split) is None:
         reason, detail = "no_split", _NO_SPLIT.format(item.split)
     else:
@@ -128,6 +140,8 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
     elif empty:
         reason, detail = f"empty_{empty[0]}", f"its {' and '.join(empty)} is empty"
+    elif item.language is None and corpus.needs_tags:
+        reason, detail = "no_language", _NO_LANGUAGE.format(", ".join(corpus.languages))
     elif corpus.split.by == "given" and split_name(item.split) is None:
         reason, detail = "no_split", _NO_SPLIT.format(item.split)
     else:
@@ -140,6 +154,10 @@ def _list_broken(texts: Mapping[str, str]) -> str:
     return " and ".join(name for name, text in texts.items() if not is_text(text))
 
 
+_NO_LANGUAGE = (
+    "it names no language, and the corpus has several ({}): tag it, or write {{language}} where "
+    "their files' paths differ"
+)
 _NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test; change `split.by`"
 
 

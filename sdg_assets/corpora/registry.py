@@ -65,6 +65,12 @@ class CorpusRegistry:
         os.replace(draft, path)
         return path
 
+    def remove(self, name: str) -> Path:
+        """Delete the file of a registered corpus; returns where it was."""
+        path = self.folder / f"{name}.yaml"
+        path.unlink()
+        return path
+
     def _make_relative(self, path: Any) -> Any:
         """A path, or one for each split."""
         if isinstance(path, dict):

@@ -36,6 +36,12 @@ class Columns(BaseModel):
     usual: ClassVar[Mapping[str, tuple[str, ...]]]
     required: ClassVar[tuple[str, ...]]
 
+    @classmethod
+    def explain(cls, role: str) -> str:
+        """Under which names the column of ``role`` is looked for."""
+        must = "; there must be one" if role in cls.required else ""
+        return f"a column; by default the first that there is of {', '.join(cls.usual[role])}{must}"
+
     def find(self, present: Sequence[str], where: str) -> dict[str, str]:
         """The column of each role that has one.
 

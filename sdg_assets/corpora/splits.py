@@ -31,7 +31,7 @@ class SplitRule(BaseModel):
 
     by: Literal["speaker", "utterance", "passage", "given"] = Field(
         description="what stays on one side; speech: speaker or utterance, text: passage; given: "
-        "the corpus's own splits"
+        "the corpus's own splits. To be written where anything of `split` is"
     )
     train: Share = Field(default=0.8, description="of the groups")
     validation: Share = Field(default=0.1, description="of the groups")
@@ -51,6 +51,17 @@ class SplitRule(BaseModel):
                 f"is {total:g}: write three shares that sum to 1"
             )
         return self
+
+    @property
+    def promised(self) -> tuple[Split, ...]:
+        """The sets that are to hold something; of a corpus's own splits nothing is known."""
+        if self.by == "given":
+            return ()
+        test = bool(self.test or self.test_groups)
+        wanted: dict[Split, bool] = {
+            "train": self.train > 0, "validation": self.validation > 0, "test": test,
+        }  # fmt: skip
+        return tuple(split for split, is_wanted in wanted.items() if is_wanted)
 
 
 def assign_split(group: str, rule: SplitRule) -> Split:

@@ -72,9 +72,19 @@ class Squad(TextQALayout):
 
 
 def make_squad_qa(
-    question: SquadQuestion, context: str, passage: str, language: str, path: str, split: str | None
+    question: SquadQuestion,
+    context: str,
+    passage: str,
+    language: str,
+    path: str,
+    split: str | None,
+    tag: str | None = None,
 ) -> SourceQA | Reject:
-    """The first answer that is in the context where it says it is."""
+    """The first answer that is in the context where it says it is.
+
+    Args:
+        tag: the corpus's own name of the language, where the question has one.
+    """
     qa_id = safe_id(question.id)
     answer = next((a.text for a in question.answers if a.is_in(context)), None)
     if not question.is_impossible and not question.answers:
@@ -93,6 +103,7 @@ def make_squad_qa(
         answerable=not question.is_impossible,
         source_path=path,
         split=split,
+        language=tag,
     )
 
 

@@ -47,7 +47,7 @@ class Tsv(SpeechLayout):
         description="what audio paths are relative to; by default `clips` beside the table, "
         "else the table's own folder",
     )
-    delimiter: str = Field(default="\t", min_length=1, max_length=1)
+    delimiter: str = Field(default="\t", min_length=1, max_length=1, description="between cells")
     columns: TsvColumns = TsvColumns()
 
     def read(self, language: str) -> Iterator[SourceUtterance | Reject]:
@@ -99,6 +99,7 @@ def _make(
         split=split_name(values.get("split")) or split,
         text=values.get("text"),
         text_source=path if "text" in values else None,
+        language=values.get("language") or None,
     )
 
 

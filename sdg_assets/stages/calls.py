@@ -15,7 +15,6 @@ from sdg_assets.engines.base import (
     Audio,
     EngineError,
     Failure,
-    Fingerprint,
     LLMEngine,
     LLMRequest,
     LLMResult,
@@ -43,6 +42,7 @@ from sdg_assets.storage.blobs import BlobRef, BlobStore
 from sdg_assets.storage.ledger import Call, Origin, Outcome, call_key
 
 Result = TypeVar("Result")
+Engine = TypeVar("Engine", ASREngine, LLMEngine, TTSEngine)
 Json = Mapping[str, Any]
 
 
@@ -76,39 +76,36 @@ def transcribe(
     Args:
         language: the one to tell the engine; None lets it find out.
     """
-    engine = open_asr(run.profile.asr)
     clips = {row["audio_sha256"]: ref_of(row) for row in audio}
     requests = {
         row["utterance_id"]: dump_asr_request(row["audio_sha256"], language) for row in audio
     }
-    perform = partial(_transcribe_chunk, run.workspace.blobs, engine, clips)
-    return _complete(run, engine.fingerprint, requests, perform, load_asr)
+    perform = partial(_transcribe_chunk, run.workspace.blobs, clips)
+    return _complete(run, partial(open_asr, run.profile.asr), requests, perform, load_asr)
 
 
 def ask(
     run: StageRun, prompts: Mapping[str, tuple[Message, ...]], prompt_version: str
 ) -> dict[str, Answered[LLMResult]]:
     """The LLM's answer to each prompt, by its id."""
-    engine = open_llm(run.profile.llm)
     requests = {
         identifier: dump_llm_request(LLMRequest(messages, run.profile.seed))
         for identifier, messages in prompts.items()
     }
-    perform = partial(_ask_chunk, engine)
-    return _complete(run, engine.fingerprint, requests, perform, load_llm, prompt_version)
+    start = partial(open_llm, run.profile.llm)
+    return _complete(run, start, requests, _ask_chunk, load_llm, prompt_version)
 
 
 def synthesize(run: StageRun, texts: Mapping[str, TTSRequest]) -> dict[str, Answered[StoredSpeech]]:
     """Speech of each text, by its id, stored as 16 kHz FLAC: one shard for each chunk of calls."""
-    engine = open_tts(run.profile.tts)
     requests = {identifier: dump_tts_request(request) for identifier, request in texts.items()}
     prefix = f"speech/{run.corpus.name}/{run.language}"
-    perform = partial(_speak_chunk, run.workspace.blobs, prefix, engine)
-    return _complete(run, engine.fingerprint, requests, perform, _load_speech)
+    perform = partial(_speak_chunk, run.workspace.blobs, prefix)
+    return _complete(run, partial(open_tts, run.profile.tts), requests, perform, _load_speech)
 
 
 def _transcribe_chunk(
-    blobs: BlobStore, engine: ASREngine, clips: Mapping[str, BlobRef], calls: Sequence[Call]
+    blobs: BlobStore, clips: Mapping[str, BlobRef], engine: ASREngine, calls: Sequence[Call]
 ) -> list[Outcome]:
     flacs = blobs.read_many([clips[call.request["audio_sha256"]] for call in calls])
     batch = [
@@ -172,12 +169,17 @@ def _load_speech(response: Json) -> StoredSpeech:
 
 def _complete(
     run: StageRun,
-    fingerprint: Fingerprint,
+    start: Callable[[], Engine],
     requests: Mapping[str, Json],
-    perform: Callable[[Sequence[Call]], list[Outcome]],
+    perform: Callable[[Engine, Sequence[Call]], list[Outcome]],
     load: Callable[[Json], Result],
     prompt_version: str = "",
 ) -> dict[str, Answered[Result]]:
+    """Starts the engine only where there is something to ask: its fingerprint is in each key."""
+    if not requests:
+        return {}
+    engine = start()
+    fingerprint = engine.fingerprint
     calls = {
         identifier: Call(call_key(fingerprint.digest, request, prompt_version), request)
         for identifier, request in requests.items()
@@ -195,7 +197,11 @@ def _complete(
     )
     ledger = run.workspace.ledger
     summary = ledger.ask(
-        list(calls.values()), perform, origin=origin, chunk=run.profile.chunk, report=run.report
+        list(calls.values()),
+        partial(perform, engine),
+        origin=origin,
+        chunk=run.profile.chunk,
+        report=run.report,
     )
     run.engines.append(EngineUse(origin.kind, origin.engine, summary))
     outcomes = dict(ledger.outcomes([call.key for call in calls.values()]))

@@ -21,6 +21,7 @@ from typing import Any, get_type_hints
 import dagster as dg
 import pyarrow as pa
 
+from sdg_assets.corpora import explain_nothing
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import parse_partition
 from sdg_assets.partitions import grid
@@ -177,6 +178,8 @@ def _materialise(
     start = time.monotonic()
     result = stage.build(run, config)
     seconds = time.monotonic() - start
+    if not stage.upstream and not result.rows_in:
+        context.log.warning(f"{run.corpus.name}: {explain_nothing(run.corpus, run.language)}")
     table, snapshot = commit(run, config, result, seconds)
     return dg.Output(
         None,

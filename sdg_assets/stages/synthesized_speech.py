@@ -45,7 +45,7 @@ def synthesized_speech(run: StageRun, config: SynthesizedSpeechConfig) -> StageR
     that cannot be its text (silent, clipped, far too short or long) is quarantined.
     """
     passages = _passages(run)
-    voices = _choose_voices(run, config)
+    voices = _choose_voices(run, config) if passages else ()
     seed = run.profile.seed if config.seed < 0 else config.seed
     rejects: list[Reject] = []
     requests: dict[str, TTSRequest] = {}

@@ -94,6 +94,8 @@ def test_a_mixture_reads_nothing_itself() -> None:
         ({"languages": ["en", "english"]}, "languages.1: 'english' is not a language"),
         ({"languages": [False]}, "languages.0: YAML reads a bare `no` as false"),
         ({"languages": []}, "languages: "),
+        ({"languages": "en"}, "languages: write a list: [en]"),
+        ({"languages": 3}, "languages: write a list, not 3"),
         ({"languages": ["en", "en"]}, "en is named twice"),
         ({"languages": ["mul"]}, "only a mixture has the language 'mul'"),
         ({"members": ["a"]}, "only a mixture has `members`"),
@@ -192,7 +194,8 @@ def test_files_that_are_no_mapping(tmp_path: Path, text: str) -> None:
 
 
 def test_yaml_errors_name_the_line(tmp_path: Path) -> None:
-    assert "line 2" in error_of(tmp_path, "name: a\nkind: [b")
+    said = error_of(tmp_path, "name: a\nkind: b: c")
+    assert "corpus.yaml is not YAML: line 2, column 8: mapping values are not allowed" in said
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

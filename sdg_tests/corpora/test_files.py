@@ -87,6 +87,8 @@ def test_patterns_name_several_files(put: Put) -> None:
     names = [path.rpartition("/")[2] for path in expand(f"{root}/train-*.json")]
     assert names == ["train-1.json", "train-2.json"]
     assert expand(f"{root}/dev.json") == [f"{root}/dev.json"]
+    with pytest.raises(CorpusError, match=r"is a folder, and this layout reads files: name one"):
+        expand(root)
     with pytest.raises(CorpusError, match="there is no file"):
         expand(f"{root}/test-*.json")
 

@@ -153,6 +153,26 @@ def test_questions_in_plain_form(tmp_path: Path) -> None:
     assert [r.reason for r in found.rejects] == ["broken_row"]
 
 
+def test_rows_of_several_languages(tmp_path: Path) -> None:
+    row = {"context": "A red lamp.", "question": "q?"}
+    spans = {"text": ["red"], "answer_start": [2]}
+    answers = {"plain": ("answer", "red"), "squad": ("answers", spans)}
+    for form, (column, answer) in answers.items():
+        folder = write_rows(
+            tmp_path / form,
+            row | {"id": "a", "language": "en", column: answer},
+            row | {"id": "b", "language": None, column: answer},
+        )
+        reader = {"layout": "huggingface_qa", "path": str(folder)}
+        found = read(corpus("text_qa", reader, "en", "de"))
+        assert (found.ids, found.reasons) == (["a"], {"b": "no_language"})
+    table = speech(audio=CLIPS, text=["a", "b", "c"], locale=["en", None, "de"])
+    folder = write_parquet(tmp_path / "set", {"train": table})
+    reader = {"layout": "huggingface", "path": str(folder)}
+    found = read(corpus("labelled_speech", reader, "en", "de"))
+    assert (found.ids, found.reasons) == (["clip1"], {"clip2": "no_language"})
+
+
 def test_a_folder_for_each_language(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     for language in ("de", "fr"):

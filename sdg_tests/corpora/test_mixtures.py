@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
-from sdg_assets.corpora.mixtures import members_of, stale_mixtures
+from sdg_assets.corpora.mixtures import find_gaps, members_of, stale_mixtures
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,6 +41,15 @@ def test_members_are_of_the_same_language_or_of_all() -> None:
         Partition("a", "de"),
         Partition("b", "en"),
     ]
+
+
+def test_what_a_mixture_names_in_vain_is_told() -> None:
+    assert find_gaps(CONFIGS["all"], CONFIGS) == []
+    assert find_gaps(mixture("en", "fr"), CONFIGS) == ["languages: none of its members has fr"]
+    (gap,) = find_gaps(mixture("en"), {"a": CONFIGS["a"]})
+    assert gap == "members: no corpus 'b' is registered or in these files"
+    scored = mixture("en").model_copy(update={"evaluate_on": ("aa",)})
+    assert find_gaps(scored, CONFIGS)[0].endswith("did you mean `a`?")
 
 
 def test_a_mixture_waits_for_all_of_its_members() -> None:

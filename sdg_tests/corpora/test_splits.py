@@ -1,6 +1,7 @@
 """Splits: disjoint by group, stable, and in the shares that were asked for."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,24 @@ def test_utterances_of_unknown_speakers_are_their_own_group() -> None:
 def test_splitting_by_utterance_takes_no_notice_of_the_speaker() -> None:
     rule = SplitRule(by="utterance")
     assert len({split_of(utterance(f"u{n}", "one"), rule) for n in range(200)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("rule", "promised"),
+    [
+        ({"by": "speaker"}, ("train", "validation", "test")),
+        ({"by": "utterance", "train": 1, "validation": 0, "test": 0}, ("train",)),
+        (
+            {"by": "speaker", "train": 1, "validation": 0, "test": 0, "test_groups": ["a"]},
+            ("train", "test"),
+        ),
+        ({"by": "given"}, ()),
+    ],
+)
+def test_a_rule_promises_the_sets_with_a_share(
+    rule: dict[str, Any], promised: tuple[str, ...]
+) -> None:
+    assert SplitRule.model_validate(rule).promised == promised
 
 
 @pytest.mark.parametrize("shares", [(0.8, 0.1, 0.1), (0.5, 0.2, 0.3), (1.0, 0.0, 0.0), (0, 0, 1)])

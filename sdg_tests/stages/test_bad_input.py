@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 import soundfile
 
+from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.stages.clips import ref_of
 from sdg_assets.workspace import open_workspace
 from sdg_tests.chatter import serve_prose
-from sdg_tests.factory import flac_of, register, register_folder, write_profile, write_speech
+from sdg_tests.factory import (
+    flac_of,
+    register,
+    register_folder,
+    register_quiz,
+    write_profile,
+    write_speech,
+)
 from sdg_tests.processes import run_sdg
 
 GOOD = ("Abigail bought a red lamp.", "Victor lost a key.")
@@ -131,6 +139,34 @@ def test_a_model_path_that_does_not_exist_is_named(home: Path, tmp_path: Path) -
     outcome = run_stages(TALKS, ["raw_audio", "pseudo_labels"], profile=profile)
     assert "absent.pt" in outcome.failed["pseudo_labels"]
     assert ids("raw_audio") == ["u000", "u001"]
+
+
+def test_an_empty_corpus_says_so_and_starts_no_engine(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "talks" / "en").mkdir(parents=True)
+    register_folder(tmp_path, "talks", "unlabelled_speech", ["en"])
+    absent = str(tmp_path / "absent")
+    profile = write_profile(
+        tmp_path / "profile.yaml",
+        asr={"backend": "openai-whisper", "model": absent},
+        llm={"backend": "transformers", "model": absent},
+    )
+    outcome = run_stages(TALKS, ["raw_audio", "pseudo_labels", "generated_qa"], profile=profile)
+    assert outcome.failed == {}
+    said = outcome.warnings["raw_audio.records_found"]
+    assert f"found 0 records in 'en' (layout: folder, path: {tmp_path}/talks/en)" in said
+    with open_instance() as instance:
+        logged = [entry.user_message for entry in instance.all_logs(outcome.run_id)]
+    assert sum("talks: its reader found 0 records" in message for message in logged) == 1
+
+
+def test_questions_that_are_none_start_no_engine(home: Path, tmp_path: Path) -> None:
+    register_quiz(tmp_path, [])
+    tts = {"backend": "piper", "voices": [str(tmp_path / "absent.onnx")]}
+    profile = write_profile(tmp_path / "profile.yaml", tts=tts)
+    stages = ["text_qa", "synthesized_speech"]
+    outcome = run_stages(Partition("quiz", "en"), stages, profile=profile)
+    assert outcome.failed == {}
+    assert "quiz.jsonl" in outcome.warnings["text_qa.records_found"]
 
 
 def test_an_llm_that_writes_prose_is_quarantined_with_its_words(home: Path, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def test_an_expected_error_is_one_sentence(
 ) -> None:
     absent = tmp_path / "absent.yaml"
     assert fail(absent, capsys).startswith(f"{absent} is no training configuration")
+    (tmp_path / "no.yaml").write_text("recipe: a: b", encoding="utf-8")
+    assert f'in "{tmp_path}/no.yaml", line 1' in fail(tmp_path / "no.yaml", capsys)
     (tmp_path / "out").mkdir()
     said = fail(write_config(tmp_path), capsys)
     assert said == f"{tmp_path}/out exists already: remove it, or write elsewhere"
