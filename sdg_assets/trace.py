@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.corpora.mixtures import name_adopted
 from sdg_assets.errors import UserError
 from sdg_assets.storage.lake import Lake
 from sdg_assets.storage.tables import TABLES, identity_column
@@ -280,9 +281,8 @@ def _use_steps(lake: Lake, sample: Sample, examples: Sequence[Mapping[str, Any]]
     """Mixtures that took the examples in, checkpoints trained on them, and their scores."""
     if not examples:
         return
-    prefix = f"{sample.partition.corpus}/{sample.partition.language}"
     by_id = {str(row["example_id"]): row for row in examples}
-    by_id |= {f"{prefix}/{identifier}": row for identifier, row in by_id.items()}
+    by_id |= {name_adopted(sample.partition, name): row for name, row in by_id.items()}
     partitions = [sample.partition]
     adopted = lake.read(
         "training_examples",
