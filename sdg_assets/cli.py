@@ -228,11 +228,16 @@ def leaderboard(
 
 
 @app.command("calls")
-def calls() -> None:
-    """What the engines were asked: calls, failures, seconds, tokens and cost by stage."""
+def calls(
+    by: Annotated[
+        str, typer.Option(help="stage, engine or partition: what calls are told apart by.")
+    ] = "stage",
+    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """What the engines were asked: calls, failures, seconds, tokens, and cost where it is known."""
     from sdg_assets.commands.lake import show_calls
 
-    show_calls()
+    show_calls(by, output)
 
 
 @app.command("gc")

@@ -18,6 +18,7 @@ from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.explaining import suggest
 from sdg_assets.landing import describe_texts, survey
 from sdg_assets.partitions import add_partitions
+from sdg_assets.storage.tables import TABLES
 from sdg_assets.workspace import Workspace, open_workspace, require_home
 
 CHECKED_ITEMS = 1000
@@ -27,7 +28,7 @@ HEARD_ITEMS = 20
 def show_corpora() -> None:
     workspace = open_workspace(require_home())
     rows = [describe(config, workspace) for config in workspace.corpora.all().values()]
-    print_rows(rows, "corpora")
+    print_rows(rows, "corpora", empty="none yet: `sdg corpora register FILE` adds one")
 
 
 def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
         "kind": config.kind,
         "languages": " ".join(config.languages),
         "reader or members": source,
-        "rows": ", ".join(f"{stage} {count}" for stage, count in counts.items()),
+        "rows": ", ".join(f"{table} {counts[table]}" for table in TABLES if table in counts),
     }
 
 
