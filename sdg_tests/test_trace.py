@@ -1,5 +1,6 @@
 """`sdg trace`: a sample's descent, whatever id it is asked by."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -82,9 +83,25 @@ def test_an_id_in_two_partitions_asks_which(lake: Lake) -> None:
         trace(lake, "q1")
 
 
-def test_an_unknown_id_says_how_to_find_one(lake: Lake) -> None:
-    with pytest.raises(TraceError, match="sdg sql"):
-        trace(lake, "nothing")
+@pytest.mark.parametrize(
+    ("identifier", "said"),
+    [
+        ("nothing", "'nothing'. Ids are like mix/en/qa/en/q1"),
+        ("qas/en/x", "no corpus 'qas'; did you mean `qa`? it has mix, qa. Ids are like"),
+        ("qa/de/q1", "of qa the lake has only en, fr. Ids are like qa/en/q1"),
+        ("qa/fr/x", "qa/fr is there, but has no 'x'. Ids are like qa/fr/q1"),
+    ],
+)
+def test_an_unknown_id_says_what_is_not_there_and_what_ids_are_like(
+    lake: Lake, identifier: str, said: str
+) -> None:
+    with pytest.raises(TraceError, match=re.escape(said)):
+        trace(lake, identifier)
+
+
+def test_in_an_empty_lake_nothing_was_made(home: Path) -> None:
+    with pytest.raises(TraceError, match="nothing was made yet"):
+        trace(open_workspace().lake, "qa/en/q1")
 
 
 def test_a_mixture_s_example_is_found_by_its_name_there(lake: Lake) -> None:
