@@ -143,8 +143,9 @@ def _make_table(
     )
     for name, width in widths.items():
         number = isinstance(next((r[name] for r in rows if r[name] is not None), ""), int | float)
-        justify = "right" if number else "left"
-        table.add_column(Text(name), justify=justify, overflow="fold", width=width)
+        table.add_column(
+            Text(name), justify="right" if number else "left", overflow="fold", width=width
+        )
     for row in rows:
         table.add_row(*(Text(format_cell(row[name])) for name in widths))
     return table

@@ -34,6 +34,7 @@ class SourceUtterance:
     split: str | None = None  # the corpus's own split, where it has one
     text: str | None = None
     text_source: str | None = None  # the file the text was read from
+    place: str = ""  # where it is listed: "metadata.csv:12"; empty where its path says all
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class SourceQA:
     answer: str
     answerable: bool
     source_path: str
+    place: str  # in that file: "quiz.jsonl:12"
     split: str | None = None
 
 

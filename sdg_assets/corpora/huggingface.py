@@ -127,6 +127,7 @@ def _make_utterance(
         split=split,
         text=row.text,
         text_source=None if row.text is None else where,
+        place=place,
     )
 
 
@@ -180,10 +181,12 @@ def _make_qa(
         question = parse_row(SquadQuestion, values, place, where)
         if isinstance(question, Reject):
             return question
-        return make_squad_qa(question, passage.context, identity, language, where, split)
+        return make_squad_qa(question, passage.context, identity, language, where, place, split)
     values["answer"] = _first_text(answer)
     plain = parse_row(PlainQuestion, values, place, where)
-    return plain if isinstance(plain, Reject) else make_qa(passage, plain, language, where, split)
+    if isinstance(plain, Reject):
+        return plain
+    return make_qa(passage, plain, language, where, place, split)
 
 
 def _first_text(answer: Any) -> Any:

@@ -71,4 +71,5 @@ def _make(entry: _Entry, place: str, path: str, split: Split | None) -> SourceUt
         split=split_name(entry.split) or split,
         text=entry.text,
         text_source=None if entry.text is None else path,
+        place=place,
     )

@@ -34,7 +34,7 @@ class _SpeechReader:
             item = _tidy_utterance(item, text_expected)
             reject = _reject_utterance(item, self.corpus, seen)
             if reject is None:
-                seen[item.utterance_id] = item.audio.path
+                seen[item.utterance_id] = item.place or item.audio.path
             yield reject or item
 
 
@@ -53,7 +53,7 @@ class _TextQAReader:
             item = _tidy_qa(item)
             reject = _reject_qa(item, self.corpus, seen)
             if reject is None:
-                seen[item.qa_id] = item.source_path
+                seen[item.qa_id] = item.place
             yield reject or item
 
 
@@ -115,6 +115,7 @@ def _reject_utterance(
         reason, detail = "no_split", _NO_SPLIT.format(item.split)
     else:
         return None
+    detail = f"{item.place}: {detail}" if item.place else detail
     return _printable(Reject(item.utterance_id, reason, detail, path))
 
 
@@ -132,7 +133,7 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
         reason, detail = "no_split", _NO_SPLIT.format(item.split)
     else:
         return None
-    return _printable(Reject(item.qa_id, reason, detail, item.source_path))
+    return _printable(Reject(item.qa_id, reason, f"{item.place}: {detail}", item.source_path))
 
 
 def _list_broken(texts: Mapping[str, str]) -> str:

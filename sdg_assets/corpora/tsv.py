@@ -99,6 +99,7 @@ def _make(
         split=split_name(values.get("split")) or split,
         text=values.get("text"),
         text_source=path if "text" in values else None,
+        place=place,
     )
 
 
