@@ -8,6 +8,7 @@ from sdg_assets.audio import AudioError, decode
 from sdg_assets.commands.tables import say
 from sdg_assets.corpora.base import AudioSource
 from sdg_assets.errors import UserError
+from sdg_assets.remedies import find_remedy
 from sdg_assets.workspace import Workspace, open_workspace
 
 
@@ -40,7 +41,8 @@ def ask_about(
                 )
                 answers["audio removed: "] = without
         except AudioError as error:
-            raise AskError(f"{audio} cannot be asked about: {error}") from error
+            remedy = find_remedy("raw_audio", error.reason)
+            raise AskError(f"{audio} cannot be asked about: {error}; {remedy}") from error
         except (CheckpointError, ValueError) as error:
             raise AskError(str(error)) from error
     for label, answer in answers.items():

@@ -103,7 +103,7 @@ def _reject_utterance(
     path = item.audio.path
     said = {"file name": path, "speaker": item.speaker or "", "text": item.text or ""}
     if broken := _list_broken(said):
-        reason, detail = "not_utf8", f"its {broken} is not UTF-8: convert it"
+        reason, detail = "not_utf8", f"its {broken} is not UTF-8"
     elif item.utterance_id in seen:
         first = seen[item.utterance_id]
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
@@ -123,7 +123,7 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
     texts = {"context": item.context, "question": item.question, "answer": item.answer}
     empty = [name for name, text in texts.items() if not text.strip()]
     if broken := _list_broken(texts):
-        reason, detail = "not_utf8", f"its {broken} is not UTF-8: convert it"
+        reason, detail = "not_utf8", f"its {broken} is not UTF-8"
     elif item.qa_id in seen:
         first = seen[item.qa_id]
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
@@ -141,7 +141,7 @@ def _list_broken(texts: Mapping[str, str]) -> str:
     return " and ".join(name for name, text in texts.items() if not is_text(text))
 
 
-_NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test; change `split.by`"
+_NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test"
 
 
 def _tidy_utterance(item: SourceUtterance, text_expected: bool) -> SourceUtterance:
