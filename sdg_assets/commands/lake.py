@@ -12,11 +12,13 @@ from sdg_assets.commands.tables import (
     print_as,
     print_figures,
     print_rows,
+    say,
 )
 from sdg_assets.storage.maintenance import plan_gc
 from sdg_assets.storage.maintenance import run_gc as carry_out
 from sdg_assets.storage.tables import TABLES
 from sdg_assets.workspace import open_workspace, require_home
+from sdg_training.states import remove_stopped
 
 CALLS_BY = {
     "stage": ("stage",),
@@ -53,8 +55,15 @@ def run_gc(days: float | None, *, dry_run: bool) -> None:
     limit = timedelta(days=workspace.settings.keep_snapshots_days if days is None else days)
     plan = plan_gc(workspace.lake, workspace.blobs, (), datetime.now(UTC) - limit)
     console.print(str(plan))
+    stopped = remove_stopped(workspace.trainings, plan.safe_before.timestamp(), dry_run=dry_run)
+    console.print(f"{len(stopped)} trainings were stopped, and nobody went on with them")
+    for path in stopped:
+        say(f"  {path}")
     if dry_run:
         console.print("nothing was removed: add --yes to remove it")
         return
     removed = carry_out(workspace.lake, workspace.blobs, plan)
-    console.print(f"removed {len(plan.versions)} versions and {removed / 1e6:.1f} MB of blobs")
+    console.print(
+        f"removed {len(plan.versions)} versions, {removed / 1e6:.1f} MB of blobs and "
+        f"{len(stopped)} stopped trainings"
+    )
