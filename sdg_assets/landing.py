@@ -273,10 +273,10 @@ def describe_texts(folder: LandedFolder, corpus: CorpusConfig) -> str:
     if folder.with_text in (0, folder.audio):
         return ""
     if corpus.kind == "labelled_speech":
-        some = f"{count(folder.audio - folder.with_text, 'audio file')} without a text"
+        some = f"{spell_count(folder.audio - folder.with_text, 'audio file')} without a text"
         fate = "such are quarantined (missing_text) until their texts land"
     else:
-        some = f"{count(folder.with_text, 'audio file')} with a text"
+        some = f"{spell_count(folder.with_text, 'audio file')} with a text"
         fate = "all are transcribed by ASR, and a text only measures its errors"
     return (
         f"{folder.partition} has {some}: in {corpus.name}, which is {corpus.kind}, {fate}. "
@@ -284,9 +284,9 @@ def describe_texts(folder: LandedFolder, corpus: CorpusConfig) -> str:
     )
 
 
-def count(number: int, what: str) -> str:
+def spell_count(number: int, what: str) -> str:
     """
-    >>> count(1, "text"), count(2, "text")
+    >>> spell_count(1, "text"), spell_count(2, "text")
     ('1 text', '2 texts')
     """
     return f"{number} {what}{'s' * (number != 1)}"
@@ -311,7 +311,7 @@ def _strings_in(value: Any) -> Iterator[str]:
 def _describe(files: Sequence[LandedFile], place: Sequence[str]) -> str:
     names = [file.path.split("/", len(place))[-1] for file in files[:NAMED_FILES]]
     more = ", ..." if len(files) > NAMED_FILES else ""
-    return f"{count(len(files), 'file')} ({', '.join(names)}{more})"
+    return f"{spell_count(len(files), 'file')} ({', '.join(names)}{more})"
 
 
 def _path_of(partition: Partition) -> str:

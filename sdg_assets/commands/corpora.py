@@ -16,7 +16,7 @@ from sdg_assets.corpora.base import CorpusError, Reject, SourceUtterance
 from sdg_assets.corpora.config import CorpusConfig, load_corpora
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.explaining import suggest
-from sdg_assets.landing import count, describe_texts, survey
+from sdg_assets.landing import describe_texts, spell_count, survey
 from sdg_assets.partitions import add_partitions
 from sdg_assets.storage.tables import TABLES
 from sdg_assets.workspace import Workspace, open_workspace, require_home
@@ -184,7 +184,9 @@ def register_landed() -> None:
         for folder in folders:
             config = admit(folder, workspace.corpora, url)
             add_partitions([folder.partition], instance)
-            console.print(f"{folder.partition}: {count(folder.audio, 'audio file')}, {config.kind}")
+            console.print(
+                f"{folder.partition}: {spell_count(folder.audio, 'audio file')}, {config.kind}"
+            )
             if note := describe_texts(folder, config):
                 say("  ", ("note", "yellow"), f" {note}")
     for problem in problems:

@@ -56,7 +56,7 @@ def run_gc(days: float | None, *, dry_run: bool) -> None:
     plan = plan_gc(workspace.lake, workspace.blobs, (), datetime.now(UTC) - limit)
     console.print(str(plan))
     stopped = remove_stopped(workspace.trainings, plan.safe_before.timestamp(), dry_run=dry_run)
-    console.print(f"{len(stopped)} trainings were stopped, and nobody went on with them")
+    console.print(f"trainings that were stopped, and that nobody went on with: {len(stopped)}")
     for path in stopped:
         say(f"  {path}")
     if dry_run:
@@ -64,6 +64,6 @@ def run_gc(days: float | None, *, dry_run: bool) -> None:
         return
     removed = carry_out(workspace.lake, workspace.blobs, plan)
     console.print(
-        f"removed {len(plan.versions)} versions, {removed / 1e6:.1f} MB of blobs and "
-        f"{len(stopped)} stopped trainings"
+        f"removed: versions {len(plan.versions)}, blobs {removed / 1e6:.1f} MB, stopped trainings "
+        f"{len(stopped)}"
     )
