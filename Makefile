@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: $(VENV)/installed  ## the whole chain on the tiny world, in three languages (about 10 minutes)
+demo: $(VENV)/installed  ## the whole chain on the tiny world, in three languages (6 to 8 minutes, once installed)
 	$(BIN)/sdg demo
 
 dev: $(VENV)/installed  ## the Dagster web UI and daemon on http://127.0.0.1:3000 (PORT=3001: there)
@@ -42,15 +42,17 @@ distclean: clean  ## remove the environment as well
 # torch first and by its exact version, of which a machine may keep the small CPU build; else pip's
 # default index gives Linux the one with gigabytes of CUDA (README: PIP_EXTRA_INDEX_URL).
 $(VENV)/torch:
-	@echo "setting up $(VENV) (a few minutes, once) ..."
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) 'torch==2.13.0'
+	@echo "once: installing torch into $(VENV) (half a minute; with CUDA some minutes) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) 'torch==2.13.0'
 	@touch $@
 
 $(VENV)/installed: pyproject.toml | $(VENV)/torch
-	$(PIP) --editable '.'
+	@echo "installing sdg and the packages it needs (about a minute) ..."
+	@$(PIP) --editable '.'
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/torch
-	$(PIP) --editable '.[dev]'
+	@echo "installing sdg, the packages it needs and its tests' (about a minute) ..."
+	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/installed

@@ -224,8 +224,7 @@ def _explain_unopenable(file: BinaryIO, path: str, message: str) -> AudioError:
     if not head.startswith(_CONTAINERS) or head[8:12] in (b"WEBP", b"AVI "):
         return AudioError(
             "not_audio",
-            f"{path} is in no format that libsndfile reads (it begins with {head!r}): "
-            "convert it to wav, flac, ogg, opus or mp3",
+            f"{path} is in no format that libsndfile reads (it begins with {head!r})",
         )
     if size < _HEADER_BYTES:
         return AudioError("truncated_audio", f"{path} ends within its header ({size} bytes)")
@@ -317,7 +316,7 @@ def _refuse_unread_mp3(file: BinaryIO, path: str) -> None:
         raise AudioError(
             "unreadable",
             f"{path} is an MP3 whose header does not tell its length, and {unread} bytes of it "
-            "would be lost: convert it to flac",
+            "would be lost",
         )
 
 
@@ -340,8 +339,7 @@ def _explain_broken(file: BinaryIO, path: str, message: str) -> AudioError:
 def _too_long(path: str, seconds: float, max_seconds: float) -> AudioError:
     return AudioError(
         "too_long",
-        f"{path}: {seconds:.1f} s or more is over the corpus's max_seconds of {max_seconds:g}; "
-        "cut it into segments or raise the limit",
+        f"{path}: {seconds:.1f} s or more is over the limit of {max_seconds:g}",
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import replace
 from datetime import datetime
 
 import dagster as dg
@@ -40,7 +41,7 @@ MIXTURE_SECONDS = 30
     minimum_interval_seconds=LANDING_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Audio in landing/<corpus>/<language>/ becomes a partition and is ingested, "
-    "once its folder has been quiet for a while or holds a file named _READY.",
+    "once its folder has been quiet for a while, or a file named _READY came last.",
 )
 def landing_sensor(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
@@ -61,15 +62,18 @@ def landing_sensor(
         _ingested(opened),
         find_busy(context.instance),
     )
-    cursor = dump_cursor(Memory(decision.seen, frozenset(problems)))
+    seen = dict(decision.seen)
+    for folder in decision.request:
+        note = describe_texts(folder, admit(folder, opened.corpora, landing.url))
+        before = seen[str(folder.partition)]
+        if note not in ("", before.note):
+            context.log.warning(note)
+        seen[str(folder.partition)] = replace(before, note=note)
+    cursor = dump_cursor(Memory(seen, frozenset(problems)))
     if not decision.request:
         waiting = ", ".join(map(str, decision.waiting))
         reason = f"waiting for {waiting} to be quiet" if waiting else f"nothing new: {landing.url}"
         return dg.SensorResult(skip_reason=reason, cursor=cursor)
-    for folder in decision.request:
-        config = admit(folder, opened.corpora, landing.url)
-        if note := describe_texts(folder, config):
-            context.log.warning(note)
     new_corpora, new_languages = missing_keys(
         [folder.partition for folder in decision.request], context.instance
     )

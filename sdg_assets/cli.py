@@ -261,11 +261,16 @@ def leaderboard(
 
 
 @app.command("calls")
-def calls() -> None:
-    """What the engines were asked: calls, failures, seconds, tokens and cost by stage."""
+def calls(
+    by: Annotated[
+        str, typer.Option(help="stage, engine or partition: what calls are told apart by.")
+    ] = "stage",
+    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """What the engines were asked: calls, failures, seconds, tokens, and cost where it is known."""
     from sdg_assets.commands.lake import show_calls
 
-    show_calls()
+    show_calls(by, output)
 
 
 @app.command("gc")
@@ -274,13 +279,16 @@ def collect_garbage(
         float | None,
         typer.Option(
             min=0,
-            help="Keep snapshots and blobs younger than this, whether or not anything refers to "
-            "them (blobs for one day at least); default: keep_snapshots_days of sdg.yaml.",
+            help="Keep what is younger than this, whether or not anything refers to it (blobs and "
+            "stopped trainings: one day at least); default: keep_snapshots_days of sdg.yaml.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove; without it, only say what.")] = False,
 ) -> None:
-    """Remove blobs that no row refers to, and old snapshots, except what a checkpoint needs."""
+    """Remove old snapshots, blobs that no row refers to and trainings that were stopped.
+
+    What a checkpoint needs stays.
+    """
     from sdg_assets.commands.lake import run_gc
 
     run_gc(days, dry_run=not yes)

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -44,16 +44,17 @@ class LandedFolder:
     with_text: int  # audio files that have a sidecar
     fingerprint: str  # of all paths, sizes and stamps
     modified: float  # of the newest file
-    ready: bool  # its marker says that nothing more will come
+    ready: bool  # its marker, newer than all that it is about, says that nothing more will come
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the sensor remembers of a folder: its last fingerprint, since when, and if requested."""
+    """What the sensor remembers of a folder."""
 
     fingerprint: str
-    since: float
+    since: float  # when it was first seen so
     requested: bool
+    note: str = ""  # what was said of its texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,18 @@ def _summarise(partition: Partition, files: Sequence[LandedFile]) -> LandedFolde
         with_text=sum(path.with_suffix("") in texts for path in audio),
         fingerprint=digest.hexdigest()[:16],
         modified=max(file.modified for file in files),
-        ready=any(path.name == READY_MARKER for path in paths),
+        ready=_is_ready(files),
     )
+
+
+def _is_ready(files: Iterable[LandedFile]) -> bool:
+    """Whether a marker came last: an older one is about what came before it."""
+    newest = max(files, key=lambda file: (file.modified, _is_marker(file)))
+    return _is_marker(newest)
+
+
+def _is_marker(file: LandedFile) -> bool:
+    return PurePosixPath(file.path).name == READY_MARKER
 
 
 def decide(
@@ -178,7 +189,7 @@ def decide(
     A folder never seen before that was ingested since its files came (``ingested``: by partition,
     when that began) is taken as requested: somebody did so without the sensor.
 
-    A folder is whole when it has its marker, or when it has not changed for ``quiet_seconds``,
+    A folder is whole when its marker came last, or when it has not changed for ``quiet_seconds``,
     by the files' own times and by what was seen at earlier ticks (a store may not tell times,
     and a copy may keep old ones). At most ``limit`` are requested; the rest waits for its turn,
     and so does a partition that a run is working on (``busy``): it would read half of the old
@@ -194,12 +205,12 @@ def decide(
             known = 0 < folder.modified < ingested.get(key, 0.0)
             before = Seen(folder.fingerprint, now, requested=known)
         if before.fingerprint != folder.fingerprint:
-            before = Seen(folder.fingerprint, now, requested=False)
+            before = Seen(folder.fingerprint, now, requested=False, note=before.note)
         if not before.requested:
             quiet = now - max(before.since, folder.modified) >= quiet_seconds
             if (quiet or folder.ready) and key not in busy and len(request) < limit:
                 request.append(folder)
-                before = Seen(folder.fingerprint, before.since, requested=True)
+                before = replace(before, requested=True)
             else:
                 waiting.append(folder.partition)
         remembered[key] = before
@@ -261,15 +272,24 @@ def describe_texts(folder: LandedFolder, corpus: CorpusConfig) -> str:
     """What becomes of a folder in which only a part of the files has texts; empty otherwise."""
     if folder.with_text in (0, folder.audio):
         return ""
-    lack, have = folder.audio - folder.with_text, folder.with_text
     if corpus.kind == "labelled_speech":
-        fate = f"the {lack} without one are quarantined (missing_text) until their texts land"
+        some = f"{spell_count(folder.audio - folder.with_text, 'audio file')} without a text"
+        fate = "such are quarantined (missing_text) until their texts land"
     else:
-        fate = f"all are transcribed by ASR; the {have} texts only measure its errors"
+        some = f"{spell_count(folder.with_text, 'audio file')} with a text"
+        fate = "all are transcribed by ASR, and a text only measures its errors"
     return (
-        f"{have} of {folder.audio} audio files of {folder.partition} have a text: {corpus.name} is "
-        f"{corpus.kind}, so {fate}. `kind` in the corpus's YAML file says which it is."
+        f"{folder.partition} has {some}: in {corpus.name}, which is {corpus.kind}, {fate}. "
+        "`kind` in the corpus's YAML file says which it is."
     )
+
+
+def spell_count(number: int, what: str) -> str:
+    """
+    >>> spell_count(1, "text"), spell_count(2, "text")
+    ('1 text', '2 texts')
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _reads_below(reader: Layout | None, folder: str) -> bool:
@@ -291,7 +311,7 @@ def _strings_in(value: Any) -> Iterator[str]:
 def _describe(files: Sequence[LandedFile], place: Sequence[str]) -> str:
     names = [file.path.split("/", len(place))[-1] for file in files[:NAMED_FILES]]
     more = ", ..." if len(files) > NAMED_FILES else ""
-    return f"{len(files)} file{'s' * (len(files) > 1)} ({', '.join(names)}{more})"
+    return f"{spell_count(len(files), 'file')} ({', '.join(names)}{more})"
 
 
 def _path_of(partition: Partition) -> str:

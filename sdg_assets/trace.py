@@ -12,7 +12,9 @@ from datetime import timedelta
 from typing import Any
 
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.corpora.mixtures import name_adopted
 from sdg_assets.errors import UserError
+from sdg_assets.explaining import suggest
 from sdg_assets.storage.lake import Lake
 from sdg_assets.storage.tables import TABLES, identity_column
 
@@ -131,10 +133,7 @@ def find_sample(lake: Lake, identifier: str) -> Sample:
         found = _lookup(lake, table, column, identifier)
         if found:
             return _identify(lake, table, _only(found, column, identifier))
-    raise TraceError(
-        f"nothing has the id {identifier!r}; find ids with "
-        '`sdg sql "SELECT example_id FROM training_examples LIMIT 10"`'
-    )
+    raise TraceError(_explain_missing(lake, identifier))
 
 
 def follow(lake: Lake, start: View) -> list[View]:
@@ -167,6 +166,39 @@ def find_record(lake: Lake, view: View) -> Row | None:
     where = {**view.partition.where, "stage": view.stage}
     rows = lake.read("materializations", where=where, version=view.version).to_pylist()
     return rows[0] if rows else None
+
+
+def _explain_missing(lake: Lake, identifier: str) -> str:
+    """What of ``corpus/language/id`` is not there, and an id as near to it as there is."""
+    rows = lake.read("materializations", columns=["corpus", "language"]).to_pylist()
+    made = sorted({Partition(**row) for row in rows})
+    if not made:
+        return f"nothing has the id {identifier!r}: nothing was made yet, see `sdg run --help`"
+    corpora = list(dict.fromkeys(partition.corpus for partition in made))
+    corpus, language, name = [*identifier.split("/", 2), "", ""][:3]
+    tags = [partition.language for partition in made if partition.corpus == corpus]
+    why = ""
+    if name and corpus not in corpora:
+        near = suggest(corpus, corpora)
+        why = f": the lake has no corpus {corpus!r}; {near}it has {', '.join(corpora)}"
+    elif name and language not in tags:
+        why = f": of {corpus} the lake has only {', '.join(tags)}"
+    elif name:
+        why = f": {corpus}/{language} is there, but has no {name!r}"
+    nearest = sorted(made, key=lambda each: (each.corpus != corpus, each.language != language))
+    examples = filter(None, (_find_example(lake, each) for each in nearest))
+    shown = next((f". Ids are like {example}" for example in examples), "")
+    return f"nothing has the id {identifier!r}{why}{shown}"
+
+
+def _find_example(lake: Lake, partition: Partition) -> str | None:
+    """An id of the partition, as it can be asked for."""
+    for table, column in _PLACES:
+        query = f"SELECT min({column}) AS id FROM {table} WHERE corpus = ? AND language = ?"
+        [found] = lake.query(query, list(partition.where.values())).to_pylist()
+        if found["id"] is not None:
+            return f"{partition.corpus}/{partition.language}/{found['id']}"
+    return None
 
 
 def _lookup(lake: Lake, table: str, column: str, identifier: str) -> list[Row]:
@@ -280,9 +312,8 @@ def _use_steps(lake: Lake, sample: Sample, examples: Sequence[Mapping[str, Any]]
     """Mixtures that took the examples in, checkpoints trained on them, and their scores."""
     if not examples:
         return
-    prefix = f"{sample.partition.corpus}/{sample.partition.language}"
     by_id = {str(row["example_id"]): row for row in examples}
-    by_id |= {f"{prefix}/{identifier}": row for identifier, row in by_id.items()}
+    by_id |= {name_adopted(sample.partition, name): row for name, row in by_id.items()}
     partitions = [sample.partition]
     adopted = lake.read(
         "training_examples",

@@ -29,6 +29,11 @@ class Workspace:
     blobs: BlobStore
     ledger: Ledger
 
+    @property
+    def trainings(self) -> Path:
+        """Holds a folder for each training under way, or stopped on its way."""
+        return self.home / "training"
+
     def corpus(self, name: str) -> CorpusConfig:
         return self.corpora.get(name)
 

@@ -105,6 +105,24 @@ def test_what_cannot_land_is_said_once_per_change_and_stops_nothing(
     assert printed.count("left out") == 4
 
 
+def test_a_note_on_texts_is_said_again_only_when_it_changes(
+    instance: dg.DagsterInstance, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "landing" / "dropped" / "de"
+    _, *others = write_speech(folder, SENTENCES["de"] * 3, voice="de")
+    for path in others:
+        path.with_suffix(".txt").unlink()
+    said, cursor = [], None
+    for text in ("Hallo.", "Noch ein Satz.", "Und noch einer."):
+        cursor = tick(instance, cursor).cursor
+        said.append(["1 audio file with a text" in line for line in warnings_of(capsys)])
+        write_speech(folder, [text], voice="de", labelled=False)
+    assert said == [[True], [], []]
+    others[0].with_suffix(".txt").write_text("Hallo.")
+    tick(instance, cursor)
+    assert ["2 audio files with a text" in line for line in warnings_of(capsys)] == [True]
+
+
 AUTOMATIC = (
     "transcripts",
     "pseudo_labels",

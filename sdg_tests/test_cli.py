@@ -202,7 +202,7 @@ def test_a_port_that_is_taken_is_found_at_once(
 def test_gc_takes_no_negative_age(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call_sdg("gc", "--days", "-1") == 2
     assert call_sdg("gc", "--help") == 0
-    assert "blobs younger" in " ".join(capsys.readouterr().out.split())
+    assert "what is younger" in " ".join(capsys.readouterr().out.split())
 
 
 def test_gc_keeps_what_a_checkpoint_was_trained_on(
@@ -223,10 +223,13 @@ def test_gc_keeps_what_a_checkpoint_was_trained_on(
     replace("trained_checkpoints", {"checkpoint_id": "k", "data_snapshot": version})
     for number in range(3):
         replace("training_examples", {"example_id": "x", "context": str(number)})
+    (home / "training" / "killed").mkdir(parents=True)
     assert call_sdg("gc", "--days", "0") == 0
     assert "nothing was removed" in capsys.readouterr().out
+    os.utime((home / "training" / "killed"), (0, 0))
     for _ in range(2):
         assert call_sdg("gc", "--days", "0", "--yes") == 0
+    assert not (home / "training" / "killed").exists()
     capsys.readouterr()
     query = f"SELECT context FROM training_examples AT (VERSION => {version})"
     assert call_sdg("sql", query, "--format", "csv") == 0
@@ -265,6 +268,40 @@ def test_the_program_is_named_as_it_can_be_typed_here(monkeypatch: pytest.Monkey
     assert program() == ".venv/bin/sdg"
     monkeypatch.setattr(Path, "cwd", lambda: Path("/work/elsewhere"))
     assert program() == "/work/there/.venv/bin/sdg"
+
+
+def test_what_is_not_there_yet_says_how_to_make_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "sdg.yaml").write_text("profile: tiny\n")
+    for command, said in {
+        "leaderboard": "--upto rouge_l_scores",
+        "calls": "sdg run",
+        "corpora list": "sdg corpora register",
+    }.items():
+        assert call_sdg(*command.split()) == 0
+        assert said in capsys.readouterr().out
+
+
+def test_calls_and_rows_are_told_in_the_order_of_the_graph(
+    talks: Partition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = open_workspace().lake
+    for stage in ("filtered_qa", "generated_qa"):
+        where = {**talks.where, "stage": stage}
+        done = make_rows("materializations", [{**where, "rows": 2}])
+        lake.replace(Replacement("materializations", done, where))
+        lake.append("model_calls", make_rows("model_calls", [{**where, "output_tokens": 7}]))
+    assert call_sdg("calls") == 0
+    printed = capsys.readouterr().out
+    lines = [line.split() for line in printed.splitlines() if line.split()]
+    assert lines[-3:] == [
+        ["generated_qa", "1", "0", "7"], ["filtered_qa", "1", "0", "7"], ["all", "2", "0", "14"],
+    ]  # fmt: skip
+    assert "cost" not in printed
+    assert call_sdg("corpora", "list") == 0
+    assert "generated_qa 2, filtered_qa 2" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_may_be_written_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

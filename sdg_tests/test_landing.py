@@ -96,6 +96,19 @@ def test_the_marker_ends_the_wait() -> None:
     assert len(decide(folders, {}, now=0, quiet_seconds=1e9, limit=9).request) == 1
 
 
+def test_a_marker_is_about_what_came_before_it() -> None:
+    marker, first = landed(f"t/en/{READY_MARKER}", modified=20), landed("t/en/a.wav", modified=10)
+    same_second, later = landed("t/en/b.wav", modified=20), landed("t/en/c.wav", modified=30)
+    assert folders_of(marker, first, same_second)[0].ready
+    grown = folders_of(marker, first, later)
+    assert not grown[0].ready
+    waits = decide(grown, {}, now=35, quiet_seconds=10, limit=9)
+    assert waits.request == ()
+    assert len(decide(grown, waits.seen, now=45, quiet_seconds=10, limit=9).request) == 1
+    renewed = landed(f"t/en/{READY_MARKER}", modified=31)
+    assert folders_of(renewed, first, later)[0].ready
+
+
 def test_a_requested_folder_is_requested_again_only_when_it_changes() -> None:
     folders = folders_of(landed("t/en/a.wav"))
     first = decide(folders, {}, now=50, quiet_seconds=0, limit=9)
@@ -127,8 +140,9 @@ def folder_of(audio: int, texts: int) -> LandedFolder:
     ("audio", "texts", "kind", "said"),
     [
         (3, 3, "labelled_speech", None),
-        (3, 2, "labelled_speech", "2 of 3 audio files of t|en have a text"),
-        (3, 1, "unlabelled_speech", "the 1 texts only measure its errors"),
+        (3, 2, "labelled_speech", "t|en has 1 audio file without a text"),
+        (4, 2, "labelled_speech", "t|en has 2 audio files without a text"),
+        (3, 1, "unlabelled_speech", "t|en has 1 audio file with a text"),
         (3, 0, "unlabelled_speech", None),
     ],
 )

@@ -1,5 +1,6 @@
 """`sdg trace`: a sample's descent, whatever id it is asked by."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,8 +32,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def make_lake(tmp_path: Path) -> Lake:
-    (tmp_path / "qa.jsonl").write_text(LINE, encoding="utf-8")
-    reader = {"layout": "jsonl_qa", "path": "qa.jsonl"}
+    for language in ("en", "fr"):
+        (tmp_path / f"qa.{language}.jsonl").write_text(LINE, encoding="utf-8")
+    reader = {"layout": "jsonl_qa", "path": "qa.{language}.jsonl"}
     register(tmp_path, name="qa", kind="text_qa", languages=["en", "fr"], reader=reader)
     register(tmp_path, name="mix", kind="mixture", languages=["en"], members=["qa"])
     for language in ("en", "fr"):
@@ -61,7 +63,7 @@ def test_an_example_is_followed_from_its_file_to_its_mixture(lake: Lake) -> None
     steps = trace(lake, "qa/en/q1")
     assert [step.stage for step in steps] == SPOKEN
     source, speech, call, example, adopted = (step.facts for step in steps)
-    assert source["source_path"].endswith("qa.jsonl")
+    assert source["source_path"].endswith("qa.en.jsonl")
     assert len(source["source_sha256"]) == 64
     assert speech["call_key"] == call["key"]
     assert call["engine"] == "espeak"
@@ -82,9 +84,25 @@ def test_an_id_in_two_partitions_asks_which(lake: Lake) -> None:
         trace(lake, "q1")
 
 
-def test_an_unknown_id_says_how_to_find_one(lake: Lake) -> None:
-    with pytest.raises(TraceError, match="sdg sql"):
-        trace(lake, "nothing")
+@pytest.mark.parametrize(
+    ("identifier", "said"),
+    [
+        ("nothing", "'nothing'. Ids are like mix/en/qa/en/q1"),
+        ("qas/en/x", "no corpus 'qas'; did you mean `qa`? it has mix, qa. Ids are like"),
+        ("qa/de/q1", "of qa the lake has only en, fr. Ids are like qa/en/q1"),
+        ("qa/fr/x", "qa/fr is there, but has no 'x'. Ids are like qa/fr/q1"),
+    ],
+)
+def test_an_unknown_id_says_what_is_not_there_and_what_ids_are_like(
+    lake: Lake, identifier: str, said: str
+) -> None:
+    with pytest.raises(TraceError, match=re.escape(said)):
+        trace(lake, identifier)
+
+
+def test_in_an_empty_lake_nothing_was_made(home: Path) -> None:
+    with pytest.raises(TraceError, match="nothing was made yet"):
+        trace(open_workspace().lake, "qa/en/q1")
 
 
 def test_a_mixture_s_example_is_found_by_its_name_there(lake: Lake) -> None:

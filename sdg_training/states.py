@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from filelock import FileLock, Timeout
 
 from sdg_training.examples import Examples
 from sdg_training.recipe import Recipe
+
+LOCK = ".lock"  # in a run's folder, held by its first process
 
 
 class TrainingError(RuntimeError):
@@ -28,7 +31,7 @@ def hold(work: Path, *, is_first: bool) -> Iterator[None]:
         yield
         return
     work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / ".lock")
+    lock = FileLock(work / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -76,6 +79,34 @@ def find_state(work: Path, world: int) -> Path | None:
         if all(_is_json(path) for path in (state / "trainer_state.json", *meters)):
             return state
     return None
+
+
+def remove_stopped(folder: Path, before: float, *, dry_run: bool) -> list[Path]:
+    """Remove runs of ``folder`` that nobody holds, and that wrote nothing since ``before``.
+
+    Args:
+        before: seconds since the epoch.
+        dry_run: only say which.
+    """
+    runs = sorted(folder.iterdir()) if folder.is_dir() else []
+    old = [run for run in runs if _find_newest(run) < before and not _is_held(run)]
+    for run in old if not dry_run else ():
+        shutil.rmtree(run, ignore_errors=True)
+    return old
+
+
+def _find_newest(run: Path) -> float:
+    return max(path.lstat().st_mtime for path in (run, *run.rglob("*")))
+
+
+def _is_held(run: Path) -> bool:
+    if not (run / LOCK).exists():
+        return False
+    try:
+        with FileLock(run / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _is_json(path: Path) -> bool:

@@ -8,17 +8,24 @@ from sdg_assets.audio import AudioError, decode
 from sdg_assets.commands.tables import say
 from sdg_assets.corpora.base import AudioSource
 from sdg_assets.errors import UserError
+from sdg_assets.remedies import find_remedy
 from sdg_assets.workspace import Workspace, open_workspace
 
 
 class AskError(UserError):
-    """There is no such checkpoint, or the recording cannot be asked about."""
+    """There is no such checkpoint, nothing is asked, or the recording cannot be asked about."""
 
 
 def ask_about(
     checkpoint: str, audio: Path, question: str, num_beams: int, *, compare: bool
 ) -> None:
-    """Prints the answer; with ``compare`` also the one that is given without hearing."""
+    """Prints the answer; with ``compare`` also the one that is given with the audio removed.
+
+    Raises:
+        AskError: the question is empty, or the checkpoint or the recording is of no use.
+    """
+    if not question.strip():
+        raise AskError('the question is empty: write what to ask, such as "What did Ann buy?"')
     from sdg_training.ask import ask
     from sdg_training.checkpoint import CheckpointError, load_checkpoint, load_recipe
 
@@ -32,9 +39,10 @@ def ask_about(
                 without = ask(
                     model, processor, samples, question, with_audio=False, num_beams=num_beams
                 )
-                answers["without the audio: "] = without
+                answers["audio removed: "] = without
         except AudioError as error:
-            raise AskError(f"{audio} cannot be asked about: {error}") from error
+            remedy = find_remedy("raw_audio", error.reason)
+            raise AskError(f"{audio} cannot be asked about: {error}; {remedy}") from error
         except (CheckpointError, ValueError) as error:
             raise AskError(str(error)) from error
     for label, answer in answers.items():

@@ -17,15 +17,16 @@ from sdg_assets.corpora.config import CorpusConfig, load_corpora
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.corpora.mixtures import find_gaps
 from sdg_assets.corpora.splits import Split
-from sdg_assets.landing import describe_texts, survey
+from sdg_assets.landing import describe_texts, spell_count, survey
 from sdg_assets.partitions import add_partitions
+from sdg_assets.storage.tables import TABLES
 from sdg_assets.workspace import Workspace, open_workspace, require_home
 
 
 def show_corpora() -> None:
     workspace = open_workspace(require_home())
     rows = [describe(config, workspace) for config in workspace.corpora.all().values()]
-    print_rows(rows, "corpora")
+    print_rows(rows, "corpora", empty="none yet: `sdg corpora register FILE` adds one")
 
 
 def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
         "kind": config.kind,
         "languages": " ".join(config.languages),
         "reader or members": source,
-        "rows": ", ".join(f"{stage} {count}" for stage, count in counts.items()),
+        "rows": ", ".join(f"{table} {counts[table]}" for table in TABLES if table in counts),
     }
 
 
@@ -182,7 +183,9 @@ def register_landed() -> None:
         for folder in folders:
             config = admit(folder, workspace.corpora, url)
             add_partitions([folder.partition], instance)
-            console.print(f"{folder.partition}: {folder.audio} audio files, {config.kind}")
+            console.print(
+                f"{folder.partition}: {spell_count(folder.audio, 'audio file')}, {config.kind}"
+            )
             if note := describe_texts(folder, config):
                 say("  ", ("note", "yellow"), f" {note}")
     for problem in problems:

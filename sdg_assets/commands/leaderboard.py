@@ -1,9 +1,12 @@
 """`sdg leaderboard`: each partition's checkpoint on each of its evaluation sets."""
 
+from functools import partial
+from typing import Any
+
 import typer
 
-from sdg_assets.commands.tables import check_format, print_as
-from sdg_assets.leaderboard import read_standings
+from sdg_assets.commands.tables import check_format, print_as, print_figures
+from sdg_assets.leaderboard import Standing, read_standings
 from sdg_assets.rows import align
 from sdg_assets.workspace import open_workspace
 
@@ -12,6 +15,8 @@ PARTS = {
     "language": ("eval_set", "eval_language"),
     "method": ("eval_set", "method"),
 }
+# What is shown where not all fits.
+_FIRST = ("asked", "trained", "audio removed", "cascade", "untrained", "questions")
 
 
 def show_leaderboard(by: str, output: str) -> None:
@@ -19,16 +24,19 @@ def show_leaderboard(by: str, output: str) -> None:
         raise typer.BadParameter(f"{by!r}: write one of {', '.join(PARTS)}", param_hint="--by")
     check_format(output)
     standings = read_standings(open_workspace(read_only=True).lake, PARTS[by])
-    rows = [
-        {
-            "trained on": standing.trained_on,
-            "checkpoint": standing.checkpoint,
-            **{
-                name: round(value, 3) if isinstance(value, float) else value
-                for name, value in standing.to_row().items()
-            },
-        }
-        for standing in standings
-    ]
-    rows = align(rows)
-    print_as(output, rows, list(rows[0]) if rows else [])
+    rows = align([_tell(standing) for standing in standings])
+    table = partial(
+        print_figures,
+        empty="nothing was scored yet: `sdg run CORPUS/LANGUAGE --upto rouge_l_scores` trains a "
+        "checkpoint of a partition and scores it",
+    )
+    print_as(output, rows, list(rows[0]) if rows else [], table)
+
+
+def _tell(standing: Standing) -> dict[str, Any]:
+    row = {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in standing.to_row().items()
+    }
+    first = {name: row[name] for name in _FIRST if name in row}
+    return {"trained on": standing.trained_on, **first, **row, "checkpoint": standing.checkpoint}

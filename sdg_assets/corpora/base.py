@@ -35,6 +35,7 @@ class SourceUtterance:
     text: str | None = None
     text_source: str | None = None  # the file the text was read from
     language: str | None = None  # the corpus's own tag of the item, where it has one
+    place: str = ""  # where it is listed: "metadata.csv:12"; empty where its path says all
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class SourceQA:
     answer: str
     answerable: bool
     source_path: str
+    place: str  # in that file: "quiz.jsonl:12"
     split: str | None = None
     language: str | None = None  # the corpus's own tag of the item, where it has one
 

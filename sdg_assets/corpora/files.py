@@ -187,7 +187,7 @@ def read_json_lines(path: str) -> Iterator[tuple[str, dict[str, Any]] | Reject]:
             continue
         place = f"{name}:{number}"
         if not is_text(line):
-            yield Reject(place, "not_utf8", f"line {number} is not UTF-8: convert the file", path)
+            yield Reject(place, "not_utf8", f"line {number} is not UTF-8", path)
             continue
         try:
             value = json.loads(line)

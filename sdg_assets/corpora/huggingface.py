@@ -133,6 +133,7 @@ def _make_utterance(
         text=row.text,
         text_source=None if row.text is None else where,
         language=row.language or None,
+        place=place,
     )
 
 
@@ -187,10 +188,14 @@ def _make_qa(
         if isinstance(question, Reject):
             return question
         tag = passage.language or None
-        return make_squad_qa(question, passage.context, identity, language, where, split, tag)
+        return make_squad_qa(
+            question, passage.context, identity, language, where, place, split, tag
+        )
     values["answer"] = _first_text(answer)
     plain = parse_row(PlainQuestion, values, place, where)
-    return plain if isinstance(plain, Reject) else make_qa(passage, plain, language, where, split)
+    if isinstance(plain, Reject):
+        return plain
+    return make_qa(passage, plain, language, where, place, split)
 
 
 def _first_text(answer: Any) -> Any:

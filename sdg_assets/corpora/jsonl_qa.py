@@ -68,7 +68,7 @@ class JsonlQA(TextQALayout):
                     yield questions
                 elif self.is_of(passage.language, language):
                     for question in questions.questions:
-                        yield make_qa(passage, question, language, path, split)
+                        yield make_qa(passage, question, language, path, place, split)
 
 
 def _as_list(value: dict[str, object]) -> dict[str, object]:
@@ -76,7 +76,12 @@ def _as_list(value: dict[str, object]) -> dict[str, object]:
 
 
 def make_qa(
-    passage: Passage, question: PlainQuestion, language: str, path: str, split: Split | None
+    passage: Passage,
+    question: PlainQuestion,
+    language: str,
+    path: str,
+    place: str,
+    split: Split | None,
 ) -> SourceQA:
     identity = safe_id(passage.passage_id) if passage.passage_id else passage_id(passage.context)
     answerable = question.answerable is not False and question.answer is not None
@@ -88,6 +93,7 @@ def make_qa(
         answer=(question.answer or "") if answerable else refusal(language),
         answerable=answerable,
         source_path=path,
+        place=place,
         split=split_name(passage.split) or split,
         language=passage.language or None,
     )

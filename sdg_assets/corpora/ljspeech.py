@@ -39,13 +39,14 @@ class LJSpeech(SpeechLayout):
                 "corpus's YAML file"
             )
         listed: set[str] = set()
-        for _, line in read_lines(metadata):
+        for number, line in read_lines(metadata):
             if line.strip():
                 name, text = self._parse(line)
                 listed.add(name)
-                yield self._make(name, audio.get(name), text, metadata)
+                place = f"{posixpath.basename(metadata)}:{number}"
+                yield self._make(name, audio.get(name), text, metadata, place)
         for name in sorted(audio.keys() - listed):
-            yield self._make(name, audio[name], None, None)
+            yield self._make(name, audio[name], None, None, "")
 
     def _parse(self, line: str) -> tuple[str, str]:
         """Name and text; the fields are not quoted, and quotation marks are part of the text."""
@@ -54,10 +55,10 @@ class LJSpeech(SpeechLayout):
         return _name(name.strip()), "".join(chosen).strip()
 
     def _make(
-        self, name: str, path: str | None, text: str | None, text_source: str | None
+        self, name: str, path: str | None, text: str | None, text_source: str | None, place: str
     ) -> SourceUtterance | Reject:
         if path is None:
-            detail = f"no audio file is called {name!r}"
+            detail = f"{place}: no audio file is called {name!r}"
             return Reject(safe_id(name), "orphan_transcript", detail, text_source or "")
         return SourceUtterance(
             utterance_id=safe_id(name),
@@ -65,6 +66,7 @@ class LJSpeech(SpeechLayout):
             speaker=self.speaker,
             text=text,
             text_source=text_source,
+            place=place,
         )
 
 

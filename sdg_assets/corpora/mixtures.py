@@ -1,7 +1,8 @@
-"""Which partitions a mixture unites, and when it is older than they are."""
+"""Which partitions a mixture unites, what it calls their examples, and when it is out of date."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
@@ -40,6 +41,20 @@ def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[
             if not members_of(Partition(mixture.name, language), configs)
         ]
     return gaps
+
+
+def name_adopted(member: Partition, example_id: str) -> str:
+    """What a mixture calls an example of ``member``, whose ids are unique there alone."""
+    return f"{member.corpus}/{member.language}/{example_id}"
+
+
+def name_own(example: Mapping[str, Any]) -> str:
+    """What a row of ``training_examples`` is called in the partition that it comes from."""
+    source = Partition(example["source_corpus"], example["source_language"])
+    identifier = str(example["example_id"])
+    if source == Partition(example["corpus"], example["language"]):
+        return identifier
+    return identifier.removeprefix(name_adopted(source, ""))
 
 
 def stale_mixtures(

@@ -68,19 +68,19 @@ class MSMarco(TextQALayout):
                 yield (
                     sample
                     if isinstance(sample, Reject)
-                    else self._make(sample, language, path, split)
+                    else self._make(sample, language, path, place, split)
                 )
 
     def _make(
-        self, sample: _Sample, language: str, path: str, split: Split | None
+        self, sample: _Sample, language: str, path: str, place: str, split: Split | None
     ) -> SourceQA | Reject:
         qa_id = safe_id(sample.query_id)
         answers = [a for a in (*sample.well_formed[:1], *sample.answers) if a.strip()]
         if len(sample.answers) > 1:
-            detail = f"it has {len(sample.answers)} answers, and which is right is open"
+            detail = f"{place}: it has {len(sample.answers)} answers, and which is right is open"
             return Reject(qa_id, "several_answers", detail, path)
         if not answers:
-            return Reject(qa_id, "no_answer", "it has no answer", path)
+            return Reject(qa_id, "no_answer", f"{place}: it has no answer", path)
         selected = [p.passage_text for p in sample.passages if p.is_selected]
         context = " ".join(selected) if selected else self._random_passage(sample)
         answerable = bool(selected) and answers[0] != _NO_ANSWER
@@ -92,6 +92,7 @@ class MSMarco(TextQALayout):
             answer=answers[0] if answerable else refusal(language),
             answerable=answerable,
             source_path=path,
+            place=place,
             split=split,
         )
 

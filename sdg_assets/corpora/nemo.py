@@ -72,4 +72,5 @@ def _make(entry: _Entry, place: str, path: str, split: Split | None) -> SourceUt
         text=entry.text,
         text_source=None if entry.text is None else path,
         language=entry.lang or None,
+        place=place,
     )

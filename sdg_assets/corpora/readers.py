@@ -34,7 +34,7 @@ class _SpeechReader:
             item = _tidy_utterance(item, text_expected)
             reject = _reject_utterance(item, self.corpus, seen)
             if reject is None:
-                seen[item.utterance_id] = item.audio.path
+                seen[item.utterance_id] = item.place or item.audio.path
             yield reject or item
 
 
@@ -53,7 +53,7 @@ class _TextQAReader:
             item = _tidy_qa(item)
             reject = _reject_qa(item, self.corpus, seen)
             if reject is None:
-                seen[item.qa_id] = item.source_path
+                seen[item.qa_id] = item.place
             yield reject or item
 
 
@@ -113,7 +113,7 @@ def _reject_utterance(
     path = item.audio.path
     said = {"file name": path, "speaker": item.speaker or "", "text": item.text or ""}
     if broken := _list_broken(said):
-        reason, detail = "not_utf8", f"its {broken} is not UTF-8: convert it"
+        reason, detail = "not_utf8", f"its {broken} is not UTF-8"
     elif item.utterance_id in seen:
         first = seen[item.utterance_id]
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
@@ -127,6 +127,7 @@ def _reject_utterance(
         reason, detail = "no_split", _NO_SPLIT.format(item.split)
     else:
         return None
+    detail = f"{item.place}: {detail}" if item.place else detail
     return _printable(Reject(item.utterance_id, reason, detail, path))
 
 
@@ -134,7 +135,7 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
     texts = {"context": item.context, "question": item.question, "answer": item.answer}
     empty = [name for name, text in texts.items() if not text.strip()]
     if broken := _list_broken(texts):
-        reason, detail = "not_utf8", f"its {broken} is not UTF-8: convert it"
+        reason, detail = "not_utf8", f"its {broken} is not UTF-8"
     elif item.qa_id in seen:
         first = seen[item.qa_id]
         reason, detail = "duplicate_id", f"{first} has the same id; the first one is used"
@@ -146,7 +147,7 @@ def _reject_qa(item: SourceQA, corpus: CorpusConfig, seen: dict[str, str]) -> Re
         reason, detail = "no_split", _NO_SPLIT.format(item.split)
     else:
         return None
-    return _printable(Reject(item.qa_id, reason, detail, item.source_path))
+    return _printable(Reject(item.qa_id, reason, f"{item.place}: {detail}", item.source_path))
 
 
 def _list_broken(texts: Mapping[str, str]) -> str:
@@ -154,11 +155,8 @@ def _list_broken(texts: Mapping[str, str]) -> str:
     return " and ".join(name for name, text in texts.items() if not is_text(text))
 
 
-_NO_LANGUAGE = (
-    "it names no language, and the corpus has several ({}): tag it, or write {{language}} where "
-    "their files' paths differ"
-)
-_NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test; change `split.by`"
+_NO_LANGUAGE = "it names no language, and the corpus has several ({})"
+_NO_SPLIT = "the corpus says split {!r}, which is not train, validation or test"
 
 
 def _tidy_utterance(item: SourceUtterance, text_expected: bool) -> SourceUtterance:

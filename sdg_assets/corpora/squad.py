@@ -59,11 +59,12 @@ class Squad(TextQALayout):
     ) -> Iterator[SourceQA | Reject]:
         context, passage = paragraph.context, passage_id(self._identity(paragraph))
         for number, value in enumerate(paragraph.qas):
-            question = parse_row(SquadQuestion, value, f"{place}.qas[{number}]", path)
+            spot = f"{place}.qas[{number}]"
+            question = parse_row(SquadQuestion, value, spot, path)
             if isinstance(question, Reject):
                 yield question
             else:
-                yield make_squad_qa(question, context, passage, language, path, split)
+                yield make_squad_qa(question, context, passage, language, path, spot, split)
 
     def _identity(self, paragraph: _Paragraph) -> str:
         if not self.parallel:
@@ -77,6 +78,7 @@ def make_squad_qa(
     passage: str,
     language: str,
     path: str,
+    place: str,
     split: str | None,
     tag: str | None = None,
 ) -> SourceQA | Reject:
@@ -88,11 +90,11 @@ def make_squad_qa(
     qa_id = safe_id(question.id)
     answer = next((a.text for a in question.answers if a.is_in(context)), None)
     if not question.is_impossible and not question.answers:
-        detail = "the question has no answers and is not marked as impossible"
+        detail = f"{place}: the question has no answers and is not marked as impossible"
         return Reject(qa_id, "no_answer", detail, path)
     if not question.is_impossible and answer is None:
         first = question.answers[0]
-        detail = f"{first.text!r} is not in the passage at character {first.answer_start}"
+        detail = f"{place}: {first.text!r} is not in the passage at character {first.answer_start}"
         return Reject(qa_id, "answer_not_in_context", detail, path)
     return SourceQA(
         qa_id=qa_id,
@@ -102,6 +104,7 @@ def make_squad_qa(
         answer=refusal(language) if question.is_impossible or answer is None else answer,
         answerable=not question.is_impossible,
         source_path=path,
+        place=place,
         split=split,
         language=tag,
     )

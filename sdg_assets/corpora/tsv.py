@@ -100,6 +100,7 @@ def _make(
         text=values.get("text"),
         text_source=path if "text" in values else None,
         language=values.get("language") or None,
+        place=place,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
+from sdg_assets.corpora.mixtures import name_own
 from sdg_assets.stages.run import MissingInputError, StageRun
 
 
@@ -16,11 +17,14 @@ def name_evaluation_sets(run: StageRun, named: Sequence[str] = ()) -> Sequence[s
 def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.Table:
     """Test examples of ``corpus`` in this language (``mul``: in all of its languages).
 
+    Each is called as in its own corpus, also where a mixture is asked: so it is found by its id.
+
     Raises:
         MissingInputError: training_examples were not materialised for one of them.
     """
     known = run.workspace.corpus(corpus).languages
-    languages = known if run.language == ALL_LANGUAGES else (run.language,)
+    is_united = run.language in known  # a mixture's `mul` holds its other languages' examples
+    languages = known if run.language == ALL_LANGUAGES and not is_united else (run.language,)
     for language in languages:
         partition = Partition(corpus, language)
         if language in known and not run.materialised("training_examples", partition):
@@ -34,4 +38,6 @@ def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.
         version=run.version,
         order_by=["language", "example_id"],
     )
-    return rows.slice(0, limit)
+    rows = rows.slice(0, limit)
+    column = rows.schema.get_field_index("example_id")
+    return rows.set_column(column, "example_id", [list(map(name_own, rows.to_pylist()))])

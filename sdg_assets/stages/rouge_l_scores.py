@@ -171,7 +171,7 @@ def _key(row: Row) -> Key:
 
 
 def _key_of_example(row: Row) -> Key:
-    """Its own corpus, also where a mixture is the evaluation set: as a score names it."""
+    """As a score names it."""
     return row["source_corpus"], row["source_language"], row["example_id"]
 
 

@@ -20,6 +20,7 @@ from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.errors import UserError
 from sdg_assets.progress import Report
+from sdg_assets.remedies import find_remedy
 from sdg_assets.settings import Profile, shipped_profiles
 from sdg_assets.stages.usage import EngineUse
 from sdg_assets.storage.lake import Replacement
@@ -146,7 +147,7 @@ def commit(
             **this_stage,
             "item_id": reject.item_id,
             "reason": reject.reason,
-            "detail": reject.detail,
+            "detail": f"{reject.detail}; {find_remedy(run.stage, reject.reason)}",
             "source_path": reject.source_path,
         }
         for reject in result.rejects

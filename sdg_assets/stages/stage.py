@@ -26,6 +26,7 @@ from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import parse_partition
 from sdg_assets.partitions import grid
 from sdg_assets.progress import Progress, Report, get_listener, listening, telling
+from sdg_assets.remedies import find_remedy
 from sdg_assets.resources import WorkspaceResource
 from sdg_assets.settings import load_profile
 from sdg_assets.stages.flow import flow_into
@@ -157,6 +158,7 @@ def describe(
     if result.rejects:
         counts = Counter(reject.reason for reject in result.rejects)
         metadata["quarantined_by_reason"] = dict(counts.most_common())
+        metadata["what_to_do"] = {reason: find_remedy(run.stage, reason) for reason in counts}
         metadata["quarantine"] = dg.MetadataValue.md(rejects_table(result.rejects))
     metadata |= {"seconds": seconds, "snapshot": snapshot, "read_version": run.version}
     metadata |= {**describe_engines(run.engines), **result.metadata}

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,19 +75,23 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     checkpoint_id = identify(examples, recipe)
     composition = compose(examples)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
-    metrics = _stored_metrics(run, prefix)
+    work = run.workspace.trainings / checkpoint_id
+    output = _locate_output(work)
+    metrics = None if output.exists() else _stored_metrics(run, prefix)
     if metrics is None:
-        lineage = Lineage(
-            checkpoint_id=checkpoint_id,
-            corpus=run.corpus.name,
-            language=run.language,
-            snapshot=run.version,
-            run_id=run.run_id,
-            code_version=find_code_version(),
-            composition=composition,
-            contamination=_find_contamination(run, examples),
-        )
-        metrics = _train(run, examples, recipe, prefix, lineage, config.processes)
+        if not output.exists():  # else it is whole, and its run ended before it was stored
+            lineage = Lineage(
+                checkpoint_id=checkpoint_id,
+                corpus=run.corpus.name,
+                language=run.language,
+                snapshot=run.version,
+                run_id=run.run_id,
+                code_version=find_code_version(),
+                composition=composition,
+                contamination=_find_contamination(run, examples),
+            )
+            _train(run, examples, recipe, work, lineage, config.processes)
+        metrics = _store(run, work, prefix)
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,
@@ -184,34 +187,46 @@ def _train(
     run: StageRun,
     examples: pa.Table,
     recipe: Recipe,
-    prefix: str,
+    work: Path,
     lineage: Lineage,
     processes: int,
-) -> dict[str, Any]:
-    """Train in other processes and put the checkpoint into the blob store; its metrics."""
-    scratch = Path(tempfile.mkdtemp(prefix="sdg-training-"))
+) -> None:
+    """Train in other processes, in ``work``, which is gone when its checkpoint is there."""
+    work.mkdir(parents=True, exist_ok=True)
+    tables = {"examples": examples, "validation": _read_split(run, "validation")}
+    inputs = {name: work / f"{name}.parquet" for name, table in tables.items() if table.num_rows}
+    path = work / "config.yaml"
     try:
-        pq.write_table(examples, scratch / "examples.parquet")
-        validation = _read_split(run, "validation")
-        if validation.num_rows:
-            pq.write_table(validation, scratch / "validation.parquet")
+        for name, file in inputs.items():
+            pq.write_table(tables[name], file)
         config = TrainConfig(
-            examples=str(scratch / "examples.parquet"),
-            validation=str(scratch / "validation.parquet") if validation.num_rows else None,
+            **{name: str(file) for name, file in inputs.items()},
             blobs=run.workspace.blobs.url,
-            output=scratch / "checkpoint",
-            work=run.workspace.home / "training" / lineage.checkpoint_id,
+            output=_locate_output(work),
+            work=work,
             recipe=recipe,
             lineage=lineage,
         )
-        path = scratch / "config.yaml"
         path.write_text(yaml.safe_dump(config.model_dump(mode="json")), encoding="utf-8")
         run.launch([*_start(processes), "-m", "sdg_training.train", "--config", str(path)])
-        run.workspace.blobs.put_folder(prefix, scratch / "checkpoint")
-        metrics: dict[str, Any] = json.loads((scratch / "checkpoint" / "metrics.json").read_text())
-        return metrics
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        for file in (*inputs.values(), path):
+            file.unlink(missing_ok=True)
+
+
+def _store(run: StageRun, work: Path, prefix: str) -> dict[str, Any]:
+    """Move a finished checkpoint into the blob store; its metrics."""
+    output = _locate_output(work)
+    run.workspace.blobs.put_folder(prefix, output)
+    metrics: dict[str, Any] = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(output.rename(work))  # half of it must not be there by its name
+    return metrics
+
+
+def _locate_output(work: Path) -> Path:
+    """The checkpoint of a training, until it is in the store."""
+    return work.with_name(f"{work.name}-checkpoint")
 
 
 def _start(processes: int) -> list[str]:

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from sdg_assets.corpora.keys import Partition
-from sdg_assets.corpora.mixtures import members_of
+from sdg_assets.corpora.mixtures import members_of, name_adopted, name_own
 from sdg_assets.stages.run import MissingInputError, StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import grouped_bars
@@ -118,9 +118,9 @@ def _unite_members(run: StageRun) -> tuple[int, list[Row]]:
 
 def _adopt(row: Row) -> Row:
     """``row`` of a member as the mixture's own: its id is unique in its own partition only."""
-    origin = f"{row['source_corpus']}/{row['source_language']}"
+    source = Partition(row["source_corpus"], row["source_language"])
     own = {name: value for name, value in row.items() if name not in ("corpus", "language")}
-    return {**own, "example_id": f"{origin}/{row['example_id']}"}
+    return {**own, "example_id": name_adopted(source, name_own(row))}
 
 
 def _cap(rows: list[Row], limit: int) -> list[Row]:

@@ -41,8 +41,7 @@ def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
                 Reject(
                     utterance["utterance_id"],
                     "transcript_gone",
-                    "its transcript was there when the audio was read and is not now: "
-                    "materialise raw_audio again",
+                    "its transcript was there when the audio was read and is not now",
                     utterance["source_path"],
                 )
             )

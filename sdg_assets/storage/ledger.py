@@ -162,13 +162,18 @@ class Ledger:
                 key, response = row.pop("key"), row.pop("response")
                 yield key, Outcome(response and json.loads(response), **row)
 
-    def report(self, where: Where | None = None) -> pa.Table:
-        """Attempts, failures, seconds, tokens and cost by stage, engine and partition.
+    def report(
+        self,
+        where: Where | None = None,
+        by: Sequence[str] = ("stage", "kind", "engine", "corpus", "language"),
+    ) -> pa.Table:
+        """Attempts, failures, seconds, tokens and cost by columns of ``model_calls``.
 
         ``where`` limits it to rows of ``model_calls`` (``{"run_id": ...}``).
         """
         condition, values = build_condition(where or {})
-        return self._lake.query(_REPORT.format(condition=condition), values)
+        columns = "".join(f"{name}, " for name in by)
+        return self._lake.query(_REPORT.format(by=columns, condition=condition), values)
 
     def _find_unanswered(self, keys: Sequence[str]) -> tuple[list[int], list[int]]:
         """Positions of the keys without a response: never tried, and tried but failed."""
@@ -203,7 +208,7 @@ _OUTCOMES = """
 """
 
 _REPORT = """
-    SELECT stage, kind, engine, corpus, language,
+    SELECT {by}
         count(*) AS calls,
         count(error) AS failures,
         sum(seconds) AS seconds,

@@ -33,7 +33,7 @@ def recording(tmp_path: Path) -> Path:
 def test_it_answers(checkpoint: Path, recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ask_about(str(checkpoint), recording, QUESTION, 1, compare=True)
     answer, guess = capsys.readouterr().out.splitlines()
-    assert guess.startswith("without the audio: ")
+    assert guess.startswith("audio removed: ")
     ask_about(str(checkpoint), recording, QUESTION, 1, compare=False)
     assert capsys.readouterr().out.splitlines() == [answer]
 
@@ -45,6 +45,12 @@ def test_what_cannot_be_heard_is_named(checkpoint: Path, tmp_path: Path) -> None
     soundfile.write(tmp_path / "long.wav", np.zeros(6 * 16_000), 16_000)
     with pytest.raises(AskError, match=r"long\.wav cannot be asked about"):
         ask_about(str(checkpoint), tmp_path / "long.wav", QUESTION, 1, compare=False)
+
+
+@pytest.mark.parametrize("question", ["", " \n"])
+def test_an_empty_question_is_refused(recording: Path, question: str) -> None:
+    with pytest.raises(AskError, match="the question is empty"):
+        ask_about("3f2a", recording, question, 1, compare=False)
 
 
 def test_a_folder_that_is_no_checkpoint(tmp_path: Path, recording: Path) -> None:

@@ -10,6 +10,7 @@ from sdg_assets.commands import tables
 from sdg_assets.commands.tables import (
     format_cell,
     name_columns,
+    print_figures,
     print_rows,
     write_csv,
     write_json,
@@ -47,6 +48,26 @@ def test_rows_too_wide_for_a_table_are_printed_one_below_another(
     printed = capsys.readouterr().out
     assert ("row 1 of 2" in printed) != is_table
     assert not is_table or "[bold] :x: \\[red]" in printed
+
+
+FIGURES = [
+    {"stage": "generated_qa", "output_tokens": 12, "cost": None, "engine": "someone/large"},
+    {"stage": "filtered_qa", "output_tokens": 3, "cost": None, "engine": "someone/large"},
+]
+
+
+def test_figures_are_a_table_of_what_is_known_and_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables.console, "_width", 22)
+    print_figures(FIGURES, {"stage": "all", "output_tokens": 15}, empty="nothing")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == [["output"], ["stage", "tokens"]]
+    assert ["generated_qa", "12"] in lines
+    assert lines[-2] == ["all", "15"]
+    assert lines[-1] == ["no", "room", "here", "for", "engine:", "--format", "csv", "shows", "all"]
+    print_figures([], empty="nothing")
+    assert capsys.readouterr().out == "nothing\n"
 
 
 def test_data_is_neither_markup_nor_emoji(

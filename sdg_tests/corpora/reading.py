@@ -6,6 +6,7 @@ from typing import Any
 from sdg_assets.corpora import open_reader
 from sdg_assets.corpora.base import Reject, SourceQA, SourceUtterance
 from sdg_assets.corpora.config import CorpusConfig
+from sdg_assets.remedies import REMEDIES
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def read(config: CorpusConfig, language: str | None = None) -> Found:
     rejects = [item for item in found if isinstance(item, Reject)]
     for reject in rejects:
         assert reject.detail
+        assert reject.reason in REMEDIES["text_qa" if config.kind == "text_qa" else "raw_audio"]
         reject.detail.encode()
         reject.source_path.encode()
     return Found([i for i in found if isinstance(i, SourceQA | SourceUtterance)], rejects)

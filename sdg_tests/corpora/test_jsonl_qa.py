@@ -80,7 +80,7 @@ def test_a_line_may_name_its_language(tmp_path: Path) -> None:
         ({"context": "c", "question": "q", "answer": None, "answerable": True}, "broken_row", "is"),
         ({"context": "c", "question": "q", "answer": ""}, "empty_answer", "its answer is empty"),
         ({"context": "c", "question": " ", "answer": "a"}, "empty_question", "question is empty"),
-        ({"context": "", "question": "q", "answer": ""}, "empty_context", "context and answer"),
+        ({"context": "", "question": "q", "answer": ""}, "empty_context", "qa.jsonl:2: its"),
         ("{", "broken_json", "line 2 is not JSON"),
         ("[]", "broken_row", "must be a JSON object, not list"),
     ],
@@ -101,7 +101,9 @@ def test_the_same_question_twice(tmp_path: Path) -> None:
     row = {"context": "c", "question": "q", "answer": "a"}
     found = read_qa(write(tmp_path, row, row | {"context": " C "}))
     assert len(found.items) == 1
-    assert list(found.reasons.values()) == ["duplicate_id"]
+    [reject] = found.rejects
+    assert reject.reason == "duplicate_id"
+    assert reject.detail.startswith("qa.jsonl:2: qa.jsonl:1 has the same id")
 
 
 @given(st.dictionaries(WORDS, st.sets(WORDS, min_size=1, max_size=4), max_size=6))

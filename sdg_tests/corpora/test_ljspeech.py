@@ -64,6 +64,7 @@ def test_text_without_audio_and_audio_without_text(tmp_path: Path) -> None:
         ("f", "empty_text"),
         ("e", "missing_text"),
     ]
+    assert all(r.detail.startswith("metadata.csv:") for r in found.rejects[:-1])
     assert read_lj(tmp_path, "unlabelled_speech").ids == ["a", "c", "d", "f", "e"]
 
 

@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
-from sdg_assets.corpora.mixtures import find_gaps, members_of, stale_mixtures
+from sdg_assets.corpora.mixtures import (
+    find_gaps,
+    members_of,
+    name_adopted,
+    name_own,
+    stale_mixtures,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -70,3 +76,11 @@ def test_a_mixture_is_stale_when_a_member_is_newer() -> None:
 def test_a_mixture_of_unregistered_corpora_is_left_alone() -> None:
     only = {name: config for name, config in CONFIGS.items() if name != "b"}
     assert stale_mixtures(only, at(a_en=1, a_de=1)) == {}
+
+
+def test_an_example_keeps_its_own_name_in_a_mixture() -> None:
+    own = {"source_corpus": "a", "source_language": "de", "corpus": "a", "language": "de"}
+    name = "a/de/x"  # though it looks like a mixture's
+    adopted = name_adopted(Partition("a", "de"), name)
+    assert name_own({**own, "example_id": name}) == name
+    assert name_own({**own, "corpus": "all", "example_id": adopted}) == name

@@ -19,7 +19,7 @@ def utterance(name: str, speaker: str | None = None, split: str | None = None) -
 
 
 def question(name: str, passage: str, split: str | None = None) -> SourceQA:
-    return SourceQA(name, passage, "c", "q", "a", True, "x.json", split)
+    return SourceQA(name, passage, "c", "q", "a", True, "x.json", "x.json:1", split)
 
 
 @given(names=st.sets(NAMES), more=st.sets(NAMES), seed=st.integers(0, 5))

@@ -11,6 +11,7 @@ import soundfile
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.remedies import find_remedy
 from sdg_assets.stages.clips import ref_of
 from sdg_assets.workspace import open_workspace
 from sdg_tests.chatter import serve_prose
@@ -30,7 +31,8 @@ TALKS = Partition("talks", "en")
 
 def quarantined(stage: str) -> dict[str, str]:
     rows = open_workspace().lake.read("quarantine", where={"stage": stage}).to_pylist()
-    assert all(row["detail"] for row in rows)
+    for row in rows:
+        assert row["detail"].endswith(f"; {find_remedy(stage, row['reason'])}")
     return {row["item_id"]: row["reason"] for row in rows}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from sdg_tests.factory import register_quiz
 from sdg_tests.processes import run_sdg, start_sdg
 
 QUIZ = Partition("quiz", "en")
+RECIPE = {"epochs": 100, "max_steps": 60, "save_every": 5}
 TRAIN = (
     "run", "quiz/en", "--only", "trained_checkpoints",
-    "--set", "trained_checkpoints.recipe={epochs: 100, max_steps: 60, save_every: 5}",
+    "--set", f"trained_checkpoints.recipe={json.dumps(RECIPE)}",
 )  # fmt: skip
 
 
@@ -63,6 +65,16 @@ def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(
     assert lineage["composition"]["method"] == {"tts": 3}
     assert f"`quiz|en`, at version {row['data_snapshot']}" in card
     assert not any(home.glob("training/*"))  # nothing is left of the way there
+
+    # Its run was killed when the checkpoint was made, and half of it was stored.
+    shutil.copytree(folder, home / "training" / f"{row['checkpoint_id']}-checkpoint")
+    (folder / "model.safetensors").unlink()
+    outcome = run_stages(
+        QUIZ, ["trained_checkpoints"], config={"trained_checkpoints": {"recipe": RECIPE}}
+    )
+    assert not outcome.failed
+    assert (folder / "model.safetensors").exists()
+    assert not any(home.glob("training/*"))
 
 
 @pytest.mark.slow

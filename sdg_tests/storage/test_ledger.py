@@ -218,6 +218,9 @@ def test_the_report_adds_up(ledger: Ledger) -> None:
     assert (filtered["calls"], filtered["failures"]) == (5, 1)
     assert ledger.report({"run_id": "run-2"}).to_pylist() == [filtered]
     assert ledger.report({"run_id": "run-3"}).num_rows == 0
+    [total] = ledger.report(by=()).to_pylist()
+    assert total["calls"] == 25
+    assert total["cost"] == pytest.approx(filtered["cost"] + generated["cost"])
 
 
 def test_many_small_files_are_merged_on_the_way(
