@@ -9,7 +9,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdg_assets.quality.qa_rules import grounding
+from sdg_assets.quality.grounding import grounding
 from sdg_assets.quality.speech_text import speakable
 from sdg_assets.quality.text import normalise
 
@@ -105,8 +105,10 @@ def test_real_passages_lose_no_word(shared_data: Path, language: str) -> None:
         if not regex.search(r"\[|[°×€£¥$]", context):
             compared += 1
             assert letters(spoken) == letters(context)
-        normalised = normalise(spoken, language)
+        written, heard = normalise(context, language), normalise(spoken, language)
         for qa in paragraph["qas"]:
-            answer = normalise(speakable(qa["answers"][0]["text"], language), language)
-            assert grounding(answer, normalised) > 0.85
+            answer = qa["answers"][0]["text"]
+            if grounding(normalise(answer, language), written) == 1.0:
+                answer = normalise(speakable(answer, language), language)
+                assert grounding(answer, heard) > 0.85
     assert compared > 180
