@@ -22,7 +22,9 @@ _EDITORIAL = frozenset(
     for mark in (
         *("citation needed", "clarification needed", "verification needed", "update", "vague"),
         *("not in citation given", "better source needed", "dubious", "who?", "when?", "why?"),
-        *("according to whom?", "original research?", "page needed", "edit", "sic"),
+        *("according to whom?", "original research?", "page needed", "edit", "sic", "by whom?"),
+        *("which?", "where?", "failed verification", "full citation needed", "dead link"),
+        *("unreliable source?", "disputed discuss"),
         *("Literaturangabe benötigt", "Quellenangabe erforderlich", "Bestätigung erforderlich"),
         *("nicht in angegebener Quelle enthalten", "Aktualisierung", "Erklärung nötig", "vage"),
         *("Beleg fehlt", "Bearbeiten", "cita requerida", "cita necesaria", "vaga"),
@@ -77,7 +79,8 @@ _URL = regex.compile(
     r"(?:https?://|\bwww\.)[^\s<>\"()\[\]（）「」，。]+(?<![.,;:!?])", regex.IGNORECASE
 )
 _URL_FRAME = regex.compile(r"^(?:https?://)?(?:www\.)?|[?#].*$", regex.IGNORECASE)
-_BRACKETED = regex.compile(r"\[([^\[\]]*)\]")
+_PAGES = r":\p{Nd}++(?:[,:–-]\p{Nd}++)*+"  # of a citation: ":121,154"
+_BRACKETED = regex.compile(rf"[\[［]([^\[\]［］]*)[\]］]({_PAGES})?")
 _NOTE = regex.compile(
     r"\s*(?:[a-z]|(?:note|nb|n)?\s*\p{Nd}{1,3}(?:\s*[,–-]\s*\p{Nd}{1,3})*)\s*", regex.IGNORECASE
 )
@@ -96,6 +99,11 @@ _MARKUP = _compile(
     (r"(?m)^[ \t]*(?:#{1,6}|[*•-])[ \t]+", ""),  # headings and bullets
     (r"(?<=[\p{L}\p{M}\p{N}])\s*\n\s*\n\s*", ". "),  # a paragraph ends its last sentence
 )
+_NOTATION = _compile(
+    (r"[/\[][^/\[\]\n]{0,60}[ˈˌː][^/\[\]\n]{0,60}[/\]]", " "),  # how a name is pronounced
+    # A citation's mark is gone, its pages are left after a full stop that is no abbreviation's.
+    (rf"(?<=(?:[\p{{L}}\p{{M}}]{{4}}\.|[!?…।。！？])[\"”’»」]?\s?){_PAGES}(?!\s?\p{{Nd}})", ""),
+)
 _SIGNS = _compile(
     (r"[“”„‟«»〝〞＂「」『』《》〈〉]", '"'),
     (r"[‘’‚‛‹›`´]", "'"),
@@ -112,10 +120,12 @@ _PAUSES = _compile(
     (r"[‐‑－﹣]", "-"),
     (r"(?<=\p{Nd})[‒–—―](?=\p{Nd})", "–"),  # 1990–1995
     (r"(?<=\p{L})–(?=\p{L})", "-"),  # Mason–Dixon
-    (r"(?<![\p{L}\p{N}])-(?=\p{Nd})", "−"),
+    (r"(?<![\p{L}\p{M}\p{N}])-(?=\p{Nd})", "−"),
     (r"\s+-+\s+|[‒—―]+|(?<!\p{Nd})–+|–+(?!\p{Nd})", ", "),
     (r"…", "..."),
-    (r"([!?！？])[!?！？]+", r"\1"),
+    (r"([!?！？])[!?！？.]+", r"\1"),
+    # north/south, but not 180 km/hour
+    (r"(?<=[\p{L}\p{M}]{2})(?<!\p{Nd}\s?[\p{L}\p{M}]{1,8})\s?/\s?(?=[\p{L}\p{M}]{2})", " "),
 )
 _SPACING = _compile(
     (r"\s+", " "),
@@ -123,6 +133,7 @@ _SPACING = _compile(
     (r"(?<=[,.;:!?،؛؟۔。、，！？；：।]),+", ""),
     (r",+(?=[,.;:!?،؛؟۔。、，！？；：।])", ""),
     (r"[.。]{3,}\s*", "... "),
+    (r"(?<!\.)\.\.(?!\.)", "."),
     (r"^[\s,;:.]+|[\s,;:]+$", ""),
 )
 
@@ -130,15 +141,22 @@ _SPACING = _compile(
 def speakable(text: str, language: str) -> str:
     """The text as it should be spoken; empty where nothing in it can be.
 
-    Citation marks and markup go, addresses become words, brackets and dashes become pauses, signs
-    that cannot be said go. Words and numbers stay as they are.
+    Citations, pronunciations and markup go, addresses become words, brackets and dashes become
+    pauses, signs that cannot be said go. Words and numbers stay as they are. What is speakable
+    stays as it is.
 
     >>> speakable("The <b>Normans</b> (Nortmanni)[12] came — late…", "en")
     'The Normans, Nortmanni, came, late...'
     """
+    while (cleaned := _clean(text, language)) != text:
+        text = cleaned
+    return text
+
+
+def _clean(text: str, language: str) -> str:
     text = unicodedata.normalize("NFC", html.unescape(_apply(_MARKUP, text)))
     text = _URL.sub(_spell_url, text)
-    text = _BRACKETED.sub(_keep_content, text)
+    text = _BRACKETED.sub(_keep_content, _apply(_NOTATION, text))
     text = _FULL_WIDTH.sub(lambda wide: unicodedata.normalize("NFKC", wide[0]), text)
     for sign, word in _SIGN_WORDS.get(base_language(language), {}).items():
         text = text.replace(sign, f" {word} ")
@@ -158,6 +176,6 @@ def _spell_url(url: regex.Match[str]) -> str:
 
 
 def _keep_content(bracketed: regex.Match[str]) -> str:
-    """What an editor inserted to be read stays, what he noted goes."""
+    """What an editor inserted to be read stays, what he noted goes, with its pages."""
     noted = normalise(bracketed[1], "und") in _EDITORIAL or _NOTE.fullmatch(bracketed[1])
-    return " " if noted else f" {bracketed[1]} "
+    return " " if noted else f" {bracketed[1]} {bracketed[2] or ''}"

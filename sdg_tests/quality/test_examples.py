@@ -11,6 +11,7 @@ from sdg_assets import quality
 MODULES = [module.name for module in pkgutil.iter_modules(quality.__path__, "sdg_assets.quality.")]
 WITH_EXAMPLES = {
     "audio_text",
+    "grounding",
     "judge_parsing",
     "languages",
     "pseudo_labels",

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdg_assets.quality.qa_parsing import QAPair
-from sdg_assets.quality.qa_rules import REASONS, QARules, apply_rules, find_repeated, grounding
-from sdg_assets.quality.text import normalise
+from sdg_assets.quality.qa_rules import REASONS, QARules, apply_rules, find_repeated
 
 LANGUAGES = ["en", "de", "es", "zh", "hi"]
 CONTEXTS = {
@@ -116,19 +115,6 @@ def test_repeated_items_of_a_partition() -> None:
     assert find_repeated([]) == []
 
 
-def test_grounding_forgives_inflection_and_is_about_words() -> None:
-    context = normalise("Die Berliner Philharmoniker spielten im alten Kammermusiksaal.", "de")
-    assert grounding("berliner philharmoniker", context) == 1.0
-    assert 0.6 < grounding("philharmonikern", context) < 1.0
-    assert grounding("hamburg", context) < 0.3
-    assert grounding("", context) == 0.0
-    # Part of a word is no answer.
-    assert grounding("hi", "replied he of a truth i heard him not") == 0.0
-    assert grounding("bo", "it must be in the neighbourhood") == 0.0
-    assert grounding("京", "他在北京工作") == 1.0
-    assert grounding("東", "他在北京工作") == 0.0
-
-
 def passages(shared_data: Path, language: str) -> list[tuple[str, list[QAPair]]]:
     data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
     return [
@@ -153,5 +139,5 @@ def test_human_pairs_pass_and_pairs_of_other_passages_do_not(
         own.update(apply_rules(context, pairs, language, QARules()))
         foreign.update(apply_rules(other, pairs, language, QARules()))
     assert own[None] > 0.975 * own.total()
-    assert own["answer_not_grounded"] == 0
-    assert foreign["answer_not_grounded"] > 0.97 * foreign.total()
+    assert own["answer_not_grounded"] < 0.005 * own.total()
+    assert foreign["answer_not_grounded"] > 0.99 * foreign.total()
