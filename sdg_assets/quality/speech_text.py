@@ -127,6 +127,8 @@ _PAUSES = _compile(
     # north/south, but not 180 km/hour
     (r"(?<=[\p{L}\p{M}]{2})(?<!\p{Nd}\s?[\p{L}\p{M}]{1,8})\s?/\s?(?=[\p{L}\p{M}]{2})", " "),
 )
+_MAX_PASSES = 8  # most text needs one, and one more to see that nothing changes
+
 _SPACING = _compile(
     (r"\s+", " "),
     (r"\s+(?=[,.;:!?،؛؟۔。、，！？；：।])", ""),
@@ -148,8 +150,10 @@ def speakable(text: str, language: str) -> str:
     >>> speakable("The <b>Normans</b> (Nortmanni)[12] came — late…", "en")
     'The Normans, Nortmanni, came, late...'
     """
-    while (cleaned := _clean(text, language)) != text:
-        text = cleaned
+    for _ in range(_MAX_PASSES):
+        text, before = _clean(text, language), text
+        if text == before:
+            break
     return text
 
 
