@@ -2,15 +2,17 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 # Before anything reads it: no test asks a model hub, and what is not on disk fails at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from sdg_tests import postgres
+from sdg_tests import postgres, s3
 from sdg_tests.homes import live_in
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -48,6 +50,25 @@ def postgres_url(postgres_server: str) -> str:
     binaries = postgres.find_binaries()
     assert binaries is not None
     return postgres.create_database(binaries, postgres_server)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    program = s3.find_server()
+    if program is None:
+        pytest.skip("no moto_server is on the PATH (pipx install 'moto[server]')")
+    with s3.run_server(program) as url:
+        yield url
+
+
+@pytest.fixture
+def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, with the environment set for it."""
+    for name, value in {**s3.CREDENTIALS, "AWS_ENDPOINT_URL": s3_server}.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"test-{uuid.uuid4().hex}"
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(bucket)
+    return f"s3://{bucket}/prefix"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import fsspec
 import pytest
 
 from sdg_assets.automation import landing_sensor, mixture_sensor
@@ -68,6 +69,25 @@ def test_a_new_language_of_a_landed_corpus_is_added_to_it(
         write_speech(home / "landing" / "dropped" / language, SENTENCES[language], voice=language)
     tick(instance, None)
     assert open_workspace().corpus("dropped").languages == ("de", "hi")
+
+
+def test_what_lands_in_a_bucket_is_ingested(
+    instance: dg.DagsterInstance, home: Path, tmp_path: Path, s3_url: str
+) -> None:
+    landing = f"landing: {{url: '{s3_url}/landing', quiet_seconds: 0}}\n"
+    (home / "sdg.yaml").write_text(landing)
+    [path, _] = write_speech(tmp_path / "speech", SENTENCES["de"], voice="de")
+    bucket = fsspec.filesystem("s3", skip_instance_cache=True)
+    for file in (path, path.with_suffix(".txt")):
+        bucket.put_file(str(file), f"{s3_url}/landing/dropped/de/{file.name}")
+    first = tick(instance, None)
+    assert [request.partition_key for request in first.run_requests or []] == ["dropped|de"]
+    run_stages(Partition("dropped", "de"), ["raw_audio", "transcripts"])
+    [row] = open_workspace().lake.read("transcripts").to_pylist()
+    assert row["text"] == SENTENCES["de"][0]
+    assert not tick(instance, first.cursor).run_requests
+    bucket.put_file(str(path), f"{s3_url}/landing/dropped/de/again.flac")
+    assert len(tick(instance, first.cursor).run_requests or []) == 1
 
 
 def warnings_of(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -1,33 +1,11 @@
 """Lakes on both kinds of catalog."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from sdg_assets.storage.lake import Lake, LakeConfig
-from sdg_tests import s3
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    program = s3.find_server()
-    if program is None:
-        pytest.skip("no moto_server is on the PATH (pipx install 'moto[server]')")
-    with s3.run_server(program) as url:
-        yield url
-
-
-@pytest.fixture
-def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty bucket, with the environment set for it."""
-    for name, value in {**s3.CREDENTIALS, "AWS_ENDPOINT_URL": s3_server}.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"test-{uuid.uuid4().hex}"
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(bucket)
-    return f"s3://{bucket}/prefix"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
