@@ -4,6 +4,8 @@ PORT ?= 3000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two files of tests at a time, each with one thread: what a test waits for, another uses.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: demo test test-all lint format dev clean distclean
 .DEFAULT_GOAL := help
@@ -18,10 +20,10 @@ dev: $(VENV)/installed  ## the Dagster web UI and daemon on http://127.0.0.1:300
 	$(BIN)/sdg dev --port $(PORT)
 
 test: $(VENV)/installed-dev  ## the default test suite (under 15 minutes)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(VENV)/installed-dev  ## also the tests marked slow
-	$(BIN)/python -m pytest -m ''
+	$(PYTEST) -m ''
 
 lint: $(VENV)/installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

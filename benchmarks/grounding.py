@@ -112,7 +112,7 @@ def main() -> None:
         made, kept = Counter[str](), Counter[str]()
         for case in make_cases(folder / f"xquad.{language}.json", language, random.Random(0)):
             made[case.kind] += 1
-            kept[case.kind] += grounding(case.answer, case.context) >= least
+            kept[case.kind] += grounding(case.answer, case.context, language) >= least
         for kind, count in made.items():
             print(f"{language} {kind:32} {kept[kind] / count:6.1%} of {count}", flush=True)
 

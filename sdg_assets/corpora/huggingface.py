@@ -6,6 +6,7 @@ Rows stream, and audio stays encoded: the factory's own decoder reads it.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -124,7 +125,9 @@ def _make_utterance(
     data, path = row.audio.bytes, row.audio.path
     if data is None and not path:
         return Reject(place, "missing_audio", "the row has neither audio bytes nor a path", where)
-    name = safe_id(row.id) if row.id else utterance_id(path or "/".join(place.split("/")[-2:]))
+    named = path or "/".join(place.split("/")[-2:])
+    inside = named.removeprefix(where.rpartition("/")[0] + "/")  # of the data set's own folder
+    name = safe_id(row.id) if row.id else utterance_id(inside)
     return SourceUtterance(
         utterance_id=name,
         audio=AudioSource(path, None) if path and data is None else AudioSource(place, data),
@@ -211,7 +214,9 @@ def _open(path: str, config: str | None, revision: str | None) -> dict[str, Any]
         CorpusError: it cannot be opened.
     """
     import datasets  # slow to load
+    from datasets.packaged_modules.audiofolder.audiofolder import AudioFolder
 
+    AudioFolder.BASE_FEATURE = _encoded_audio()
     try:
         if any(os.path.exists(f"{path}/{name}") for name in _SAVED):
             saved = datasets.load_from_disk(path)
@@ -224,6 +229,24 @@ def _open(path: str, config: str | None, revision: str | None) -> dict[str, Any]
             f"the Hugging Face data set {name} cannot be opened: {type(error).__name__}: {error}. "
             "Correct `path` and `config`; without a network, give the path of a local copy"
         ) from error
+
+
+@cache
+def _encoded_audio() -> type[Any]:
+    """The data sets' feature of audio, for files as they are: their own wants torchcodec, which we
+    do not need, wherever rows are made and not read from Arrow.
+    """
+    import datasets
+
+    class EncodedAudio(datasets.Audio):  # type: ignore[misc]
+        def encode_example(self, value: Any) -> dict[str, Any]:
+            if isinstance(value, dict):
+                return {"bytes": value.get("bytes"), "path": value.get("path")}
+            if isinstance(value, bytes | bytearray):
+                return {"bytes": bytes(value), "path": None}
+            return {"bytes": None, "path": str(value)}
+
+    return EncodedAudio
 
 
 def _column_names(table: Any, where: str) -> list[str]:
@@ -239,7 +262,7 @@ def _read_cells(table: Any, columns: dict[str, str], where: str) -> Iterator[Val
         table = table.select_columns(sorted(set(columns.values())))
         for name, feature in (table.features or {}).items():
             if isinstance(feature, datasets.Audio):
-                table = table.cast_column(name, datasets.Audio(decode=False))
+                table = table.cast_column(name, _encoded_audio()(decode=False))
         for row in table:
             yield {role: row[column] for role, column in columns.items()}
 

@@ -31,9 +31,10 @@ class QARules(BaseModel):
         " language's scripts.",
     )
     min_grounding: float = Field(
-        default=0.55,
+        default=0.3,
         description="answer_not_grounded: less than this share of the answer, in syllables, stands"
-        " in the context, or a word of its own is more than a particle.",
+        " in the context, or a word that does not is more than an article, preposition or the"
+        " like.",
     )
     max_copied_share: float = Field(
         default=0.9,
@@ -135,7 +136,7 @@ def _is_not_grounded(candidate: _Candidate, rules: QARules) -> bool:
     content = strip_yes_or_no(candidate.answer)
     if candidate.answer and not content:
         return False
-    return grounding(content, candidate.context) < rules.min_grounding
+    return grounding(content, candidate.context, candidate.language) < rules.min_grounding
 
 
 def _is_answer_in_question(candidate: _Candidate, rules: QARules) -> bool:

@@ -39,5 +39,5 @@ def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.
         order_by=["language", "example_id"],
     )
     rows = rows.slice(0, limit)
-    column = rows.schema.get_field_index("example_id")
-    return rows.set_column(column, "example_id", [list(map(name_own, rows.to_pylist()))])
+    names = pa.array(map(name_own, rows.to_pylist()), pa.string())
+    return rows.set_column(rows.schema.get_field_index("example_id"), "example_id", names)

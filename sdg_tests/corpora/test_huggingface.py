@@ -41,6 +41,28 @@ def write_parquet(folder: Path, tables: Mapping[str, Any]) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("metadata", ["", "metadata.csv", "metadata.jsonl"])
+def test_a_folder_of_audio(tmp_path: Path, metadata: str) -> None:
+    (tmp_path / "set" / "train").mkdir(parents=True)
+    for number in (1, 2):
+        (tmp_path / f"set/train/clip{number}.flac").write_bytes(flac(number))
+    listed = {
+        "metadata.csv": "file_name,transcription\nclip1.flac,eins\nclip2.flac,zwei\n",
+        "metadata.jsonl": '{"file_name": "clip1.flac", "transcription": "eins"}\n'
+        '{"file_name": "clip2.flac", "transcription": "zwei"}\n',
+    }
+    if metadata:
+        (tmp_path / "set" / "train" / metadata).write_text(listed[metadata])
+    reader = {"layout": "huggingface", "path": str(tmp_path / "set")}
+    found = read(corpus("labelled_speech" if metadata else "unlabelled_speech", reader, "de"))
+    assert found.rejects == []
+    assert {i.utterance_id: i.text for i in found.items} == {
+        "train/clip1": "eins" if metadata else None,
+        "train/clip2": "zwei" if metadata else None,
+    }
+    assert {len(decode(i.audio, 60).samples) for i in found.items} == {16_000, 32_000}
+
+
 def test_speech_stays_encoded_until_we_decode_it(tmp_path: Path) -> None:
     train = speech(audio=CLIPS[:2], sentence=["eins", "zwei"], client_id=["x", "y"])
     test = speech(audio=CLIPS[2:], sentence=["drei"], client_id=["z"])

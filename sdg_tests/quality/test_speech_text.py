@@ -133,7 +133,7 @@ def test_real_passages_lose_no_word(shared_data: Path, language: str) -> None:
         written, heard = normalise(context, language), normalise(spoken, language)
         for qa in paragraph["qas"]:
             answer = qa["answers"][0]["text"]
-            if grounding(normalise(answer, language), written) == 1.0:
+            if grounding(normalise(answer, language), written, language) == 1.0:
                 answer = normalise(speakable(answer, language), language)
-                assert grounding(answer, heard) > 0.85
+                assert grounding(answer, heard, language) > 0.85
     assert compared > 180

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 from starlette.testclient import TestClient
 
 from sdg_assets.commands.run import run_stages, stages_upto
@@ -31,6 +32,17 @@ def test_a_mixture_s_examples_are_asked_once_and_found_by_their_own_ids(
         page = f"/{row['source_corpus']}/{row['source_language']}/{row['example_id']}"
         assert page == "/quiz/en/q1"
         assert client.get(page).status_code == 200
+
+
+def test_a_set_without_test_examples_stands_beside_others(home: Path, tmp_path: Path) -> None:
+    register_quiz(tmp_path, [{**RECORD, "question": "Which?"}])
+    register_quiz(tmp_path, [{**RECORD, "question": "Which?", "split": "train"}], "trained")
+    register(tmp_path, name="mix", kind="mixture", languages=["en"], members=["quiz", "trained"])
+    for name in ("quiz", "trained"):
+        assert not run_stages(Partition(name, "en"), stages_upto("training_examples")).failed
+    run = open_run(open_workspace(), "en")
+    examples = pa.concat_tables([read_test_split(run, name) for name in ("quiz", "trained")])
+    assert examples["corpus"].to_pylist() == ["quiz"]
 
 
 def open_run(workspace: Workspace, language: str) -> StageRun:
