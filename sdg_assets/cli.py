@@ -16,7 +16,7 @@ app = typer.Typer(
     help="The factory for spoken question answering data: audio and text in, trained model and "
     "ROUGE-L out. State lives in $SDG_HOME (default: .sdg).",
 )
-corpora_app = typer.Typer(no_args_is_help=True, help="List, check and register corpora.")
+corpora_app = typer.Typer(no_args_is_help=True, help="List, check, register and remove corpora.")
 languages_app = typer.Typer(no_args_is_help=True, help="List languages, or add one by backfill.")
 app.add_typer(corpora_app, name="corpora")
 app.add_typer(languages_app, name="languages")
@@ -167,7 +167,9 @@ def landing() -> None:
 @app.command("sql")
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement; tables by their bare names.")],
-    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    output: Annotated[
+        str, typer.Option("--format", help="table, csv, or json: an object a line.")
+    ] = "table",
 ) -> None:
     """Query the lake: `sdg sql "SELECT corpus, count(*) FROM training_examples GROUP BY ALL"`.
 
@@ -245,7 +247,9 @@ def leaderboard(
     by: Annotated[
         str, typer.Option(help="set, or also language or method: what scores are told apart by.")
     ] = "set",
-    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    output: Annotated[
+        str, typer.Option("--format", help="table, csv, or json: an object a line.")
+    ] = "table",
 ) -> None:
     """Each partition's checkpoint on its evaluation sets: mean ROUGE-L, with how sure it is.
 
@@ -265,7 +269,9 @@ def calls(
     by: Annotated[
         str, typer.Option(help="stage, engine or partition: what calls are told apart by.")
     ] = "stage",
-    output: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    output: Annotated[
+        str, typer.Option("--format", help="table, csv, or json: an object a line.")
+    ] = "table",
 ) -> None:
     """What the engines were asked: calls, failures, seconds, tokens, and cost where it is known."""
     from sdg_assets.commands.lake import show_calls

@@ -55,7 +55,14 @@ class Preview:
         """The sets that are to hold something and do not, and what fills them."""
         rule = self.config.split
         empty = [split for split in rule.promised if not self.count_items(split)]
-        if self.problem or not empty:
+        if self.problem:
+            return ""
+        if rule.by == "speaker" and not any(speaker for _, speaker in self.placed):
+            return (
+                "no speaker is known, so each recording counts as its own: the same voice may be "
+                "in train and test"
+            )
+        if not empty:
             return ""
         counted = f"{self.items} items ({self.count_groups()}) is in {' or '.join(empty)}"
         if self.is_whole:

@@ -21,4 +21,4 @@ def export(checkpoint: str, target: Path) -> None:
         except CheckpointError as error:
             raise ExportError(str(error)) from error
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    say(f"{target}: {size / 1e6:,.1f} MB, LoRA merged, all weights in it")
+    say(f"{target}: {size / 1e6:,.1f} MB, all weights in it, without LoRA")

@@ -46,7 +46,11 @@ class _Questions(Row):
 
 
 class JsonlQA(TextQALayout):
-    """``path`` is a file, or one for each split. A line may name its ``language``."""
+    """``path`` is a file, or one for each split. A line may name its ``language``.
+
+    An answer may be in words of its own: whether it stands in its passage is not looked at (the
+    layout `squad` does).
+    """
 
     names_languages: ClassVar[bool] = True
 

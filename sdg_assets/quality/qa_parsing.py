@@ -46,12 +46,13 @@ class _Value:
     content: Any
 
 
-def parse_qa(text: str) -> ParsedQA:
+def parse_qa(text: str, *, is_finished: bool = False) -> ParsedQA:
     """The pairs in an LLM's answer; never raises.
 
     The first list of objects counts, also in a code fence, amid chatter, or inside an object
     (``{"pairs": [...]}``); without a list, objects one after another do. Where the JSON breaks
-    off, the whole pairs before that are kept beside the error.
+    off, the whole pairs before that are kept beside the error: ``truncated_json``, or
+    ``malformed_json`` where the LLM itself came to an end (``is_finished``).
     """
     values, broken = _decode_values(text)
     for value in values:
@@ -63,7 +64,9 @@ def parse_qa(text: str) -> ParsedQA:
     items = [value.content for value in objects]
     if broken is not None:
         rest = _Value(broken, len(text), None)
-        return _read_items(items, (_explain_break(text, broken),), _name_surroundings(text, [rest]))
+        return _read_items(
+            items, (_explain_break(text, broken, is_finished),), _name_surroundings(text, [rest])
+        )
     if not items:
         error = ParseError("not_json", f"there is no JSON list of objects in {text[:80]!r}")
         return ParsedQA((), (error,))
@@ -106,11 +109,11 @@ def _name_surroundings(text: str, values: list[_Value]) -> tuple[str, ...]:
     return (*fenced, "chatter") if unfenced.strip(" \t\r\n,") else fenced
 
 
-def _explain_break(text: str, start: int) -> ParseError:
+def _explain_break(text: str, start: int, is_finished: bool) -> ParseError:
     outside_strings = _STRING.sub("", text[start:])
     opened = sum(outside_strings.count(bracket) for bracket in "[{")
     closed = sum(outside_strings.count(bracket) for bracket in "]}")
-    if '"' in outside_strings or opened > closed:
+    if not is_finished and ('"' in outside_strings or opened > closed):
         return ParseError("truncated_json", f"the JSON breaks off: ...{text[-60:]!r}")
     return ParseError("malformed_json", f"no valid JSON: {text[start : start + 80]!r}...")
 

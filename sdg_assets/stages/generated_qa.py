@@ -60,7 +60,8 @@ def generated_qa(run: StageRun, config: GeneratedQAConfig) -> StageResult:
         if isinstance(answered.result, Failure):
             rejects.append(_reject(identifier, answered.result.reason, answered.result.detail))
             continue
-        parsed = parse_qa(answered.result.text)
+        result = answered.result
+        parsed = parse_qa(result.text, is_finished=result.finish_reason == "stop")
         repairs.update(parsed.repairs)
         rejects += [_reject(identifier, e.reason, e.detail) for e in parsed.errors]
         rows += [

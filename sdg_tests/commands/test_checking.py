@@ -58,6 +58,12 @@ def test_an_empty_set_that_was_promised_is_told(
     assert bool(said) == bool(warning)
 
 
+def test_unknown_speakers_are_told(tmp_path: Path) -> None:
+    write_speech(tmp_path, ["One lamp.", "Two lamps."])
+    assert look(tmp_path).warning.startswith("no speaker is known")
+    assert "no speaker" not in look(tmp_path, split={"by": "utterance"}).warning
+
+
 def test_of_a_part_the_whole_is_not_claimed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "READ_SECONDS", 0.0)
     monkeypatch.setattr(checking, "HEARD_ITEMS", 3)

@@ -13,7 +13,7 @@ def test_a_checkpoint_is_exported_once(tmp_path: Path, capsys: pytest.CaptureFix
     recipe = Recipe.model_validate({"adapter": {"hidden_size": 32}, "lora": {"rank": 4}})
     save_checkpoint(tmp_path / "one", *build_model(recipe), recipe, {})
     export(str(tmp_path / "one"), tmp_path / "whole")
-    assert "LoRA merged" in capsys.readouterr().out
+    assert "without LoRA" in capsys.readouterr().out
     model, _ = load_checkpoint(tmp_path / "whole")
     assert model.config.lora_rank == 0
     with pytest.raises(ExportError, match="exists already"):

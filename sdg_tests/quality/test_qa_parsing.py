@@ -151,3 +151,9 @@ def test_every_list_comes_back_from_a_fence_amid_chatter(
 def test_every_list_comes_back_from_an_object_and_from_lines(pairs: list[QAPair]) -> None:
     assert parse_qa(f'{{"items": {dump(pairs)}}}').pairs == tuple(pairs)
     assert parse_qa("\n".join(dump([pair])[1:-1] for pair in pairs)).pairs == tuple(pairs)
+
+
+def test_what_the_llm_ended_itself_was_not_cut_off() -> None:
+    text = '[{"question": "a?", "answer": "b}]'
+    assert reasons(parse_qa(text)) == ["truncated_json"]
+    assert reasons(parse_qa(text, is_finished=True)) == ["malformed_json"]
