@@ -8,12 +8,17 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from hypothesis import settings
 
 # Before anything reads it: no test asks a model hub, and what is not on disk fails at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from sdg_tests import postgres, s3
 from sdg_tests.homes import live_in
+
+# No test is timed: another may have the processor just then.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
