@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from sdg_assets.quality.function_words import function_words
 from sdg_assets.quality.grounding import grounding
 from sdg_assets.quality.languages import is_unspaced
 from sdg_assets.quality.qa_rules import QARules
@@ -54,6 +55,7 @@ def make_cases(path: Path, language: str, rng: random.Random) -> Iterator[Case]:
                 yield from alter(answer, context, alphabet, count, language, rng)
             if not is_unspaced(language):
                 yield from cut(answer, context, rng)
+                yield from replace(answer, context, other, language, rng)
         if not is_unspaced(language):
             asked = {word for question in questions for word in words(question)}
             yield from relate(sorted(asked), context, "question's word, own passage")
@@ -91,6 +93,18 @@ def cut(answer: str, context: str, rng: random.Random) -> Iterator[Case]:
     part = "".join(letters[start : start + size])
     if part not in words(context):
         yield Case("part of a word", part, context)
+
+
+def replace(
+    answer: str, context: str, other: str, language: str, rng: random.Random
+) -> Iterator[Case]:
+    """One word of several is another passage's."""
+    particles, said = function_words(language), words(answer)
+    own = [place for place, word in enumerate(said) if word not in particles]
+    foreign = sorted(set(words(other)) - set(words(context)) - particles)
+    if len(said) > 1 and own and foreign:
+        said[rng.choice(own)] = rng.choice(foreign)
+        yield Case("one word replaced", " ".join(said), context)
 
 
 def relate(asked: list[str], context: str, kind: str) -> Iterator[Case]:
