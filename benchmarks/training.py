@@ -31,11 +31,12 @@ from sdg_training.checkpoint import build_model
 from sdg_training.collator import Batch, Collator, ItemSource
 from sdg_training.encoder_cache import encode_recordings
 from sdg_training.examples import SkipLog
+from sdg_training.precision import wants_bfloat16
 from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.recordings import Recordings
 from sdg_training.reporting import PrintReporter, Progress
 from sdg_training.tiny import LLM
-from sdg_training.train import train, wants_bfloat16
+from sdg_training.train import train
 from sdg_training.trainer import build_optimizer
 
 RECORDINGS = 120

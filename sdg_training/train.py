@@ -45,6 +45,7 @@ from sdg_training.examples import (
     select_unskipped,
 )
 from sdg_training.meter import Meter
+from sdg_training.precision import wants_bfloat16
 from sdg_training.recipe import Recipe, TrainConfig
 from sdg_training.recordings import Recordings
 from sdg_training.reporting import PrintReporter, Reporter, open_reporter
@@ -193,7 +194,7 @@ def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> Trainin
         per_device_train_batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
         max_grad_norm=recipe.max_grad_norm,
-        bf16=wants_bfloat16(recipe.precision, on_cpu),
+        bf16=wants_bfloat16(recipe.precision, on_cpu=on_cpu),
         use_cpu=on_cpu,
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
@@ -319,16 +320,6 @@ def measure_run(used: Examples, meter: Meter, recipe: Recipe) -> dict[str, Any]:
         "learning_rate": meter.learning_rate[::every],
         "validation": meter.validation,  # pairs of update and ROUGE-L
     }
-
-
-def wants_bfloat16(precision: str, on_cpu: bool) -> bool:
-    """If it is asked for, or left open and the processor has it."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if not on_cpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    features = torch.cpu.get_capabilities()
-    return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
 
 
 def describe_parameters(model: nn.Module) -> str:

@@ -2,9 +2,10 @@
 
 import torch
 from torch import nn
+from torch.optim import Muon, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from sdg_training.muon import MuonWithAdamW
+from sdg_training.muon import Float32Muon, MuonWithAdamW
 
 
 def make() -> tuple[nn.Module, MuonWithAdamW, LambdaLR]:
@@ -45,3 +46,21 @@ def test_it_goes_on_from_its_state_as_if_nothing_had_been() -> None:
     update(last, reloaded, last_schedule, 2)
     for wanted, found in zip(model.parameters(), last.parameters(), strict=True):
         assert torch.equal(wanted, found)
+
+
+def test_in_float32_it_is_torch_s_but_for_rounding() -> None:
+    """For wide and for tall matrices; torch's own rounds to eight bits."""
+    weights = []
+    for kind in (Muon, Float32Muon):
+        torch.manual_seed(0)
+        own = [nn.Parameter(torch.randn(shape)) for shape in ((8, 24), (24, 8))]
+        settings = {"lr": 0.1, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+        optimizer: Optimizer = kind(own, **settings)
+        for _ in range(3):
+            sum(weight.pow(3).sum() for weight in own).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        weights.append(own)
+    for theirs, ours in zip(*weights, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=0.01, rtol=0.0)
+        assert not ours.equal(theirs)
