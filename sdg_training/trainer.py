@@ -28,7 +28,6 @@ from sdg_training.muon import MuonWithAdamW
 from sdg_training.recipe import Recipe
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration
-from sdg_training.salm.modeling_salm import next_labels
 from sdg_training.states import TrainingError, meter_file
 from sdg_training.utilisation import count_flops
 
@@ -83,9 +82,7 @@ class SALMTrainer(Trainer):
         return inputs, torch.as_tensor(items).clamp(min=1)
 
     def compute_loss(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        due = (next_labels(inputs["labels"]) != -100).any(0).nonzero()[:, 0]
-        settings = {"use_cache": False, "logits_to_keep": due}  # most tokens need no logits
-        loss: Any = super().compute_loss(model, {**inputs, **settings}, *args, **kwargs)
+        loss: Any = super().compute_loss(model, {**inputs, "use_cache": False}, *args, **kwargs)
         if not loss.requires_grad:  # nothing that is trained took part: text alone, without LoRA
             weight = next(weight for weight in model.parameters() if weight.requires_grad)
             loss = loss + 0.0 * weight.sum()

@@ -257,7 +257,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         position_ids: Tensor | None = None,
         cache: Cache | None = None,
         labels: Tensor | None = None,
-        logits_to_keep: int | Tensor = 0,
+        logits_to_keep: int = 0,
         use_cache: bool | None = None,
         unheard: bool = False,
         **kwargs: Any,
@@ -274,8 +274,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             encoder_states, encoder_mask: or the encoder's output (see :meth:`encode`).
             cache: keys and values of earlier tokens, and (SALM-XATT) of the speech.
             labels: (B, L), -100 wherever no loss is due.
-            logits_to_keep: compute logits (and loss) for so many last tokens only, or at these
-                places (K,); 0: for all.
+            logits_to_keep: compute logits (and loss) for the last tokens only; 0: for all.
             unheard: the recordings are computed but have no effect. Processes that share a model
                 (FSDP) must all run its every part, those with text alone too.
             kwargs: for the LLM; ``num_items_in_batch`` for the loss.
@@ -304,17 +303,11 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             logits_to_keep=logits_to_keep,
             use_cache=use_cache,
             **kwargs,
-        )  # logits (B, L or K, V)
+        )  # logits (B, L or logits_to_keep, V)
         if labels is not None:
-            kept = (
-                logits_to_keep
-                if isinstance(logits_to_keep, Tensor)
-                else slice(-logits_to_keep, None)
-            )
             output.loss = self.llm.loss_function(
                 logits=output.logits,
-                labels=None,
-                shift_labels=next_labels(labels)[:, kept].contiguous(),
+                labels=labels[:, -output.logits.shape[1] :],
                 vocab_size=output.logits.shape[-1],
                 num_items_in_batch=num_items,
             )
@@ -412,11 +405,6 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def _init_weights(self, module: nn.Module) -> None:
         """Adapter and projector are initialised where they are built."""
-
-
-def next_labels(labels: Tensor) -> Tensor:
-    """(B, L) -> (B, L): what each token is to be followed by, -100 where no loss is due"""
-    return nn.functional.pad(labels, (0, 1), value=-100)[:, 1:]
 
 
 def speech_encoder(model: PreTrainedModel) -> PreTrainedModel:
