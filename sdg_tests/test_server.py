@@ -28,7 +28,7 @@ from sdg_tests.processes import run_sdg
 from sdg_tests.worlds import passages
 
 STARTUP_SECONDS = 120
-FLOW_SECONDS = 240
+FLOW_SECONDS = 600
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str, log: Path) -> None:
@@ -147,6 +147,7 @@ def talks(server: Server, tmp_path: Path) -> Partition:
     return Partition("talks", "de")
 
 
+@pytest.mark.timeout(2 * FLOW_SECONDS)
 def test_landed_files_flow_and_languages_are_added(
     server: Server, talks: Partition, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
