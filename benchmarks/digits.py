@@ -55,7 +55,7 @@ RECIPE: dict[str, Any] = {
     "lora": {"rank": 8},
     "learning_rate": 1e-3,
     "batch_size": 32,
-    "epochs": 1000,
+    "epochs": 200,
     "cpu_threads": 1,
     "augment": {"speed": 0.15, "min_snr": 5.0},
 }
@@ -149,9 +149,7 @@ def record(speaker: str, digit: int, samples: np.ndarray, rate: int) -> Clip:
 def run_fold(
     real: Sequence[Clip], synthesized: Sequence[Clip], recipe: Recipe, speaker: str, way: str
 ) -> list[float]:
-    """Whether each recording of ``speaker`` is answered rightly after training on the others': 0 or
-    1.
-    """
+    """0 or 1 for each recording of ``speaker``: is it answered rightly, once trained without?"""
     asked = [clip for clip in real if clip.speaker == speaker]
     others = [clip for clip in real if clip.speaker != speaker]
     trained = {"real": others, "synthesized": synthesized, "both": [*others, *synthesized]}[way]

@@ -25,6 +25,11 @@ CorpusFiles = Annotated[
     list[Path], typer.Argument(help="YAML files of corpora.", exists=True, dir_okay=False)
 ]
 
+RowFormat = Annotated[str, typer.Option("--format", help="table, csv, or json: an object a line.")]
+Checkpoint = Annotated[
+    str, typer.Argument(help="A checkpoint's folder, or its id (or how it begins) in the lake.")
+]
+
 
 @app.callback()
 def choose_home(
@@ -167,9 +172,7 @@ def landing() -> None:
 @app.command("sql")
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement; tables by their bare names.")],
-    output: Annotated[
-        str, typer.Option("--format", help="table, csv, or json: an object a line.")
-    ] = "table",
+    output: RowFormat = "table",
 ) -> None:
     """Query the lake: `sdg sql "SELECT corpus, count(*) FROM training_examples GROUP BY ALL"`.
 
@@ -204,9 +207,7 @@ def trace(
 
 @app.command("ask")
 def ask(
-    checkpoint: Annotated[
-        str, typer.Argument(help="A checkpoint's folder, or its id (or how it begins) in the lake.")
-    ],
+    checkpoint: Checkpoint,
     audio: Annotated[
         Path, typer.Argument(help="A recording in any format.", exists=True, dir_okay=False)
     ],
@@ -227,9 +228,7 @@ def ask(
 
 @app.command("export")
 def export(
-    checkpoint: Annotated[
-        str, typer.Argument(help="A checkpoint's folder, or its id (or how it begins) in the lake.")
-    ],
+    checkpoint: Checkpoint,
     target: Annotated[Path, typer.Argument(help="The new folder.")],
 ) -> None:
     """Merge a checkpoint's LoRA into its LLM, and put every weight it needs beside it.
@@ -247,9 +246,7 @@ def leaderboard(
     by: Annotated[
         str, typer.Option(help="set, or also language or method: what scores are told apart by.")
     ] = "set",
-    output: Annotated[
-        str, typer.Option("--format", help="table, csv, or json: an object a line.")
-    ] = "table",
+    output: RowFormat = "table",
 ) -> None:
     """Each partition's checkpoint on its evaluation sets: mean ROUGE-L, with how sure it is.
 
@@ -269,9 +266,7 @@ def calls(
     by: Annotated[
         str, typer.Option(help="stage, engine or partition: what calls are told apart by.")
     ] = "stage",
-    output: Annotated[
-        str, typer.Option("--format", help="table, csv, or json: an object a line.")
-    ] = "table",
+    output: RowFormat = "table",
 ) -> None:
     """What the engines were asked: calls, failures, seconds, tokens, and cost where it is known."""
     from sdg_assets.commands.lake import show_calls

@@ -30,6 +30,14 @@ def explain_yaml(error: YAMLError) -> str:
     return str(error)
 
 
+def spell_count(number: int, what: str) -> str:
+    """
+    >>> spell_count(1, "text"), spell_count(2, "text")
+    ('1 text', '2 texts')
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def suggest(name: str, known: Sequence[str]) -> str:
     """``did you mean `kind`? `` where something known is close, else nothing."""
     close = get_close_matches(name, known, n=1)

@@ -22,6 +22,7 @@ from sdg_assets.corpora.files import absolute, is_audio, is_ignored
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, check_partition
 from sdg_assets.corpora.layout import Layout
 from sdg_assets.corpora.registry import CorpusRegistry
+from sdg_assets.explaining import spell_count
 
 READY_MARKER = "_READY"
 TEXT_SUFFIXES = frozenset({".txt", ".lab"})
@@ -282,14 +283,6 @@ def describe_texts(folder: LandedFolder, corpus: CorpusConfig) -> str:
         f"{folder.partition} has {some}: in {corpus.name}, which is {corpus.kind}, {fate}. "
         "`kind` in the corpus's YAML file says which it is."
     )
-
-
-def spell_count(number: int, what: str) -> str:
-    """
-    >>> spell_count(1, "text"), spell_count(2, "text")
-    ('1 text', '2 texts')
-    """
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _reads_below(reader: Layout | None, folder: str) -> bool:

@@ -107,7 +107,7 @@ def test_every_rate_and_channel_count_becomes_16_khz_mono(rate: int, channels: i
     assert np.abs(audio.samples[middle] - expected[middle]).max() < 1e-3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rate=st.integers(4000, 96000), count=st.integers(2000, 20000))
 def test_resampling_keeps_the_duration(rate: int, count: int) -> None:
     samples = resample(np.zeros(count, np.float32), rate)
@@ -292,7 +292,7 @@ def test_flac_from_a_pipe_does_not_know_its_length() -> None:
     assert len(part.samples) == RATE
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     form=st.sampled_from(FORMATS),
     damage=st.lists(st.tuples(st.integers(0, 50_000), st.integers(0, 255)), max_size=6),

@@ -10,6 +10,7 @@ from sdg_assets.corpora import explain_nothing, open_reader
 from sdg_assets.corpora.base import CorpusError, Reject, SourceQA, SourceUtterance
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.splits import Split, SplitRule, split_of
+from sdg_assets.explaining import spell_count
 
 READ_SECONDS = 5.0  # of each language at most, unless these are not HEARD_ITEMS
 HEARD_ITEMS = 20
@@ -52,9 +53,8 @@ class Preview:
 
     @property
     def warning(self) -> str:
-        """The sets that are to hold something and do not, and what fills them."""
+        """That voices cannot be kept apart, or which sets are to hold something and do not."""
         rule = self.config.split
-        empty = [split for split in rule.promised if not self.count_items(split)]
         if self.problem:
             return ""
         if rule.by == "speaker" and not any(speaker for _, speaker in self.placed):
@@ -62,6 +62,7 @@ class Preview:
                 "no speaker is known, so each recording counts as its own: the same voice may be "
                 "in train and test"
             )
+        empty = [split for split in rule.promised if not self.count_items(split)]
         if not empty:
             return ""
         counted = f"{self.items} items ({self.count_groups()}) is in {' or '.join(empty)}"
@@ -75,8 +76,7 @@ class Preview:
     def count_groups(self, split: Split | None = None) -> str:
         """The speakers or passages of one set, or of all."""
         groups = {group for each, group in self.placed if group and split in (None, each)}
-        unit = "passage" if self.config.kind == "text_qa" else "speaker"
-        return f"{len(groups)} {unit}{'s' * (len(groups) != 1)}"
+        return spell_count(len(groups), "passage" if self.config.kind == "text_qa" else "speaker")
 
 
 def preview(config: CorpusConfig, language: str) -> Preview:

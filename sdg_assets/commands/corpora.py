@@ -17,7 +17,8 @@ from sdg_assets.corpora.config import CorpusConfig, load_corpora
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.corpora.mixtures import find_gaps
 from sdg_assets.corpora.splits import Split
-from sdg_assets.landing import describe_texts, spell_count, survey
+from sdg_assets.explaining import spell_count
+from sdg_assets.landing import describe_texts, survey
 from sdg_assets.partitions import add_partitions
 from sdg_assets.storage.tables import TABLES
 from sdg_assets.workspace import Workspace, open_workspace, require_home

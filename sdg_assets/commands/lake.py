@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import typer
-
 from sdg_assets.commands.tables import (
+    check_choice,
     check_format,
     console,
     name_columns,
@@ -35,8 +34,7 @@ def run_query(query: str, output: str) -> None:
 
 
 def show_calls(by: str, output: str) -> None:
-    if by not in CALLS_BY:
-        raise typer.BadParameter(f"{by!r}: write one of {', '.join(CALLS_BY)}", param_hint="--by")
+    check_choice(by, CALLS_BY, "--by")
     check_format(output)
     ledger = open_workspace(read_only=True).ledger
     found = ledger.report(by=CALLS_BY[by])

@@ -3,9 +3,7 @@
 from functools import partial
 from typing import Any
 
-import typer
-
-from sdg_assets.commands.tables import check_format, print_as, print_figures
+from sdg_assets.commands.tables import check_choice, check_format, print_as, print_figures
 from sdg_assets.leaderboard import Standing, read_standings
 from sdg_assets.rows import align
 from sdg_assets.workspace import open_workspace
@@ -20,8 +18,7 @@ _FIRST = ("asked", "trained", "audio removed", "cascade", "untrained", "question
 
 
 def show_leaderboard(by: str, output: str) -> None:
-    if by not in PARTS:
-        raise typer.BadParameter(f"{by!r}: write one of {', '.join(PARTS)}", param_hint="--by")
+    check_choice(by, PARTS, "--by")
     check_format(output)
     standings = read_standings(open_workspace(read_only=True).lake, PARTS[by])
     rows = align([_tell(standing) for standing in standings])

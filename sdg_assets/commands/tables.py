@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -80,15 +80,21 @@ def choose_columns(widths: Mapping[str, int], room: int) -> list[str]:
     return [name for name, end in zip(widths, ends, strict=True) if end - GAP <= room]
 
 
+def check_choice(value: str, known: Collection[str], option: str) -> None:
+    """
+    Raises:
+        BadParameter: what was given to ``option`` is none of ``known``.
+    """
+    if value not in known:
+        raise typer.BadParameter(f"{value!r}: write one of {', '.join(known)}", param_hint=option)
+
+
 def check_format(output: str) -> None:
     """
     Raises:
         BadParameter: rows cannot be printed as that.
     """
-    if output not in FORMATS:
-        raise typer.BadParameter(
-            f"{output!r}: write one of {', '.join(FORMATS)}", param_hint="--format"
-        )
+    check_choice(output, FORMATS, "--format")
 
 
 def print_as(

@@ -8,12 +8,11 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-import typer
 import yaml
 from rich.markup import escape
 from rich.text import Text
 
-from sdg_assets.commands.tables import console, write_json
+from sdg_assets.commands.tables import check_choice, console, write_json
 from sdg_assets.trace import Step, trace
 from sdg_assets.workspace import open_workspace
 from sdg_training.recipe import Recipe
@@ -45,8 +44,7 @@ _LINES: Mapping[str, tuple[str, ...]] = {
 
 
 def show_trace(identifier: str, output: str) -> None:
-    if output not in FORMATS:
-        raise typer.BadParameter(f"{output!r}: write one of {', '.join(FORMATS)}")
+    check_choice(output, FORMATS, "--format")
     steps = trace(open_workspace(read_only=True).lake, identifier)
     if output == "json":
         write_json([step.to_dict() for step in steps])

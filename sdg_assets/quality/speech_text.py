@@ -75,6 +75,8 @@ _SIGN_WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_MAX_PASSES = 8  # most text needs one, and one more to see that nothing changes
+
 _URL = regex.compile(
     r"(?:https?://|\bwww\.)[^\s<>\"()\[\]（）「」，。]+(?<![.,;:!?])", regex.IGNORECASE
 )
@@ -128,8 +130,6 @@ _PAUSES = _compile(
     # north/south, but not 180 km/hour
     (r"(?<=[\p{L}\p{M}]{2})(?<!\p{Nd}\s?[\p{L}\p{M}]{1,8})\s?/\s?(?=[\p{L}\p{M}]{2})", " "),
 )
-_MAX_PASSES = 8  # most text needs one, and one more to see that nothing changes
-
 _SPACING = _compile(
     (r"\s+", " "),
     (r"\s+(?=[,.;:!?،؛؟۔。、，！？；：।])", ""),

@@ -1,7 +1,6 @@
 """Tests of speaking rates and of the checks on synthetic speech."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from sdg_assets.quality.audio_text import (
     speaking_rate,
     syllables,
 )
+from sdg_tests.xquad import read_passages
 
 LIMITS = SpeechLimits()
 TEXT = "The harbour lies to the north of the old town."  # 12 syllables
@@ -123,14 +123,7 @@ def test_real_speech_is_within_the_limits(shared_data: Path) -> None:
 @pytest.mark.parametrize("language", ["de", "es", "zh", "hi"])
 def test_translations_take_about_as_many_syllables(shared_data: Path, language: str) -> None:
     own, english = (
-        [
-            paragraph["context"]
-            for article in json.loads(
-                (shared_data / "xquad" / f"xquad.{each}.json").read_text("utf-8")
-            )["data"]
-            for paragraph in article["paragraphs"]
-        ]
-        for each in (language, "en")
+        [context for context, _ in read_passages(shared_data, each)] for each in (language, "en")
     )
     ratio = sum(map(syllables, own)) / sum(map(syllables, english))
     assert 0.6 < ratio < 1.4

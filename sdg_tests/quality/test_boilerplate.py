@@ -1,6 +1,5 @@
 """Tests of the subtitle boilerplate."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from sdg_assets.quality import boilerplate
 from sdg_assets.quality.boilerplate import is_boilerplate
 from sdg_assets.quality.text import delimit_words, normalise
+from sdg_tests.xquad import read_passages
 
 
 @pytest.mark.parametrize("phrases", [boilerplate._CREDITS, boilerplate._SIGN_OFFS])
@@ -32,8 +32,6 @@ def test_words_are_not_found_inside_words() -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", ["en", "de", "es", "zh", "hi"])
 def test_real_passages_are_not_boilerplate(shared_data: Path, language: str) -> None:
-    data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
-    for article in data["data"]:
-        for paragraph in article["paragraphs"]:
-            assert not is_boilerplate(paragraph["context"], language)
-            assert not any(is_boilerplate(qa["question"], language) for qa in paragraph["qas"])
+    for context, pairs in read_passages(shared_data, language):
+        assert not is_boilerplate(context, language)
+        assert not any(is_boilerplate(pair.question, language) for pair in pairs)

@@ -1,6 +1,5 @@
 """Tests of what an answer has of its context."""
 
-import json
 import random
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sdg_assets.quality.grounding import grounding
 from sdg_assets.quality.languages import is_unspaced
 from sdg_assets.quality.qa_rules import QARules
 from sdg_assets.quality.text import normalise, script_share, words
+from sdg_tests.xquad import read_passages
 
 LEAST = QARules().min_grounding
 LANGUAGES = ["en", "de", "es", "zh", "hi"]
@@ -110,24 +110,16 @@ def test_the_end_of_a_word_is_no_word(word: str, start: int) -> None:
     assert grounding(word[start:], "é" + word, "fi") == 0.0
 
 
-def read_answers(path: Path, language: str) -> list[tuple[str, str]]:
-    """Answers with their passages, normalised."""
-    data = json.loads(path.read_text("utf-8"))
-    return [
-        (normalise(qa["answers"][0]["text"], language), context)
-        for article in data["data"]
-        for paragraph in article["paragraphs"]
-        for context in [normalise(paragraph["context"], language)]
-        for qa in paragraph["qas"]
-    ]
-
-
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_real_answers_are_grounded_and_misspelt_ones_are_not(
     shared_data: Path, language: str
 ) -> None:
-    answers = read_answers(shared_data / "xquad" / f"xquad.{language}.json", language)[::4]
+    answers = [
+        (normalise(pair.answer, language), normalise(context, language))
+        for context, pairs in read_passages(shared_data, language)
+        for pair in pairs
+    ][::4]
     kept = [grounding(answer, context, language) >= LEAST for answer, context in answers]
     assert sum(kept) > 0.99 * len(kept)
     rng = random.Random(0)

@@ -1,11 +1,11 @@
 """Tests of the overlap of training and evaluation."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from sdg_assets.quality.leakage import Overlap, find_overlaps, find_shared_speakers
+from sdg_tests.xquad import read_passages
 
 ENGLISH = "the boats leave the old harbour at nine every morning and return when it is dark"
 CHINESE = "港口位于老城区的北边，船每天早上九点出发，天黑以后才会回到这里来。"
@@ -53,10 +53,7 @@ def test_shared_speakers() -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", ["en", "zh", "hi"])
 def test_real_passages_overlap_with_themselves_only(shared_data: Path, language: str) -> None:
-    data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
-    passages = [
-        paragraph["context"] for article in data["data"] for paragraph in article["paragraphs"]
-    ]
+    passages = [context for context, _ in read_passages(shared_data, language)]
     evaluation, training = passages[::2], passages[1::2]
     apart = find_overlaps(evaluation, training, language)
     assert sum(overlap.ngram_share > 0.05 for overlap in apart) <= 2

@@ -1,7 +1,6 @@
 """Tests of the flags of a pseudo-label."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from sdg_assets.quality.pseudo_labels import (
     pool_segments,
     repetition,
 )
+from sdg_tests.xquad import read_passages
 
 SURE = LabelFigures(avg_logprob=-0.2, no_speech_prob=0.02, compression_ratio=1.4, temperature=0.0)
 TEXTS = {
@@ -205,10 +205,7 @@ def test_real_hypotheses_are_trusted(shared_data: Path) -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", ["en", "de", "es", "zh", "hi"])
 def test_real_prose_is_no_loop(shared_data: Path, language: str) -> None:
-    data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
-    passages = [
-        paragraph["context"] for article in data["data"] for paragraph in article["paragraphs"]
-    ]
+    passages = [context for context, _ in read_passages(shared_data, language)]
     assert max(repetition(passage, language) for passage in passages) < 0.45
     looped = [passage[:25] * 4 for passage in passages]
     assert min(repetition(text, language) for text in looped) > 0.55

@@ -1,6 +1,5 @@
 """Tests of the rules for generated pairs."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from sdg_assets.quality.qa_parsing import QAPair
 from sdg_assets.quality.qa_rules import REASONS, QARules, apply_rules, find_repeated
+from sdg_tests.xquad import read_passages
 
 LANGUAGES = ["en", "de", "es", "zh", "hi"]
 CONTEXTS = {
@@ -115,24 +115,12 @@ def test_repeated_items_of_a_partition() -> None:
     assert find_repeated([]) == []
 
 
-def passages(shared_data: Path, language: str) -> list[tuple[str, list[QAPair]]]:
-    data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
-    return [
-        (
-            paragraph["context"],
-            [QAPair(qa["question"], qa["answers"][0]["text"]) for qa in paragraph["qas"]],
-        )
-        for article in data["data"]
-        for paragraph in article["paragraphs"]
-    ]
-
-
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_human_pairs_pass_and_pairs_of_other_passages_do_not(
     shared_data: Path, language: str
 ) -> None:
-    read = passages(shared_data, language)[::3]
+    read = read_passages(shared_data, language)[::3]
     own: Counter[str | None] = Counter()
     foreign: Counter[str | None] = Counter()
     for (context, pairs), (other, _) in zip(read, read[5:] + read[:5], strict=True):

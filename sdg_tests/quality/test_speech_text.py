@@ -1,6 +1,5 @@
 """Tests of text normalisation for speaking."""
 
-import json
 import unicodedata
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from sdg_assets.quality.grounding import grounding
 from sdg_assets.quality.speech_text import speakable
 from sdg_assets.quality.text import normalise
+from sdg_tests.xquad import read_passages
 
 LANGUAGES = ["en", "de", "es", "zh", "hi"]
 BRACKET = regex.compile(r"[\p{Ps}\p{Pe}]")
@@ -119,11 +119,8 @@ def letters(text: str) -> str:
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_real_passages_lose_no_word(shared_data: Path, language: str) -> None:
-    data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
-    paragraphs = [paragraph for article in data["data"] for paragraph in article["paragraphs"]]
     compared = 0
-    for paragraph in paragraphs:
-        context = paragraph["context"]
+    for context, pairs in read_passages(shared_data, language):
         spoken = speakable(context, language)
         assert speakable(spoken, language) == spoken
         assert not BRACKET.search(spoken)
@@ -131,9 +128,8 @@ def test_real_passages_lose_no_word(shared_data: Path, language: str) -> None:
             compared += 1
             assert letters(spoken) == letters(context)
         written, heard = normalise(context, language), normalise(spoken, language)
-        for qa in paragraph["qas"]:
-            answer = qa["answers"][0]["text"]
-            if grounding(normalise(answer, language), written, language) == 1.0:
-                answer = normalise(speakable(answer, language), language)
+        for pair in pairs:
+            if grounding(normalise(pair.answer, language), written, language) == 1.0:
+                answer = normalise(speakable(pair.answer, language), language)
                 assert grounding(answer, heard, language) > 0.85
     assert compared > 180

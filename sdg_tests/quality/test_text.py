@@ -1,6 +1,5 @@
 """Tests of the units of text."""
 
-import json
 import unicodedata
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sdg_assets.quality.text import (
     script_share,
     words,
 )
+from sdg_tests.xquad import read_passages
 
 SENTENCES = {
     "en": "She's gone to Paris, isn't she?",
@@ -139,10 +139,7 @@ def test_nothing_to_judge_is_no_share() -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("language", ["en", "de", "es", "zh", "hi"])
 def test_real_passages_are_in_their_script_and_survive(shared_data: Path, language: str) -> None:
-    data = json.loads((shared_data / "xquad" / f"xquad.{language}.json").read_text("utf-8"))
-    passages = [
-        paragraph["context"] for article in data["data"] for paragraph in article["paragraphs"]
-    ]
+    passages = [context for context, _ in read_passages(shared_data, language)]
     for passage in passages:
         share = script_share(passage, language)
         assert share is not None

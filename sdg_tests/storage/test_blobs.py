@@ -234,7 +234,7 @@ TAR_ITEMS = st.lists(
 MEMORY = BlobStore(f"memory://{uuid.uuid4().hex}")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(items=TAR_ITEMS, order=st.randoms())
 def test_any_items_round_trip(items: list[tuple[str, bytes]], order: object) -> None:
     refs = MEMORY.write_shard("p", items)

@@ -279,7 +279,7 @@ def shared_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     lake.close()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_replace_behaves_like_a_dict(
     shared_lake: Lake, steps: list[tuple[tuple[str, str], list[str]]]
