@@ -221,7 +221,8 @@ def _explain_unopenable(file: BinaryIO, path: str, message: str) -> AudioError:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     head = file.read(12)
-    if not head.startswith(_CONTAINERS) or head[8:12] in (b"WEBP", b"AVI "):
+    other = head[8:12] in (b"WEBP", b"AVI ") or (head[:3] == b"ID3" and head[3:4] > b"\x04")
+    if not head.startswith(_CONTAINERS) or other:
         return AudioError(
             "not_audio",
             f"{path} is in no format that libsndfile reads (it begins with {head!r})",

@@ -68,7 +68,9 @@ def judge_share(
 
     ``reasons``: how often each was given, the commonest first.
     """
-    share = bad / total if total else 0.0
+    if not total:
+        return Verdict(None, f"nothing to judge here: no {what} of none", {"total": 0})
+    share = bad / total
     severity = None
     if share > fail:
         severity = dg.AssetCheckSeverity.ERROR

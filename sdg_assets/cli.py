@@ -27,7 +27,11 @@ CorpusFiles = Annotated[
 
 RowFormat = Annotated[str, typer.Option("--format", help="table, csv, or json: an object a line.")]
 Checkpoint = Annotated[
-    str, typer.Argument(help="A checkpoint's folder, or its id (or how it begins) in the lake.")
+    str,
+    typer.Argument(
+        help="A checkpoint's folder, its CORPUS/LANGUAGE, or its id (or how that begins) in the "
+        "lake."
+    ),
 ]
 
 
@@ -217,7 +221,7 @@ def ask(
         bool, typer.Option(help="Also ask with the audio removed: what is only guessed.")
     ] = False,
 ) -> None:
-    """Ask a trained speech LM about a recording: `sdg ask 3f2a talk.wav "What did Ann buy?"`.
+    """Ask a trained speech LM about a recording: `sdg ask talks/en a.wav "What did Ann buy?"`.
 
     The ids: `sdg sql "SELECT corpus, language, checkpoint_id FROM trained_checkpoints"`.
     """

@@ -232,10 +232,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         b"\0" * 5000,
         b"\x00\x00\x00\x20ftypM4A \x00\x00\x00\x00" + b"\x55" * 4000,
         b"RIFF\x24\x10\x00\x00WEBPVP8 " + b"\x11" * 5000,
+        b"ID3 tags are what this text is about\n" * 200,
         np.random.default_rng(0).bytes(50_000),
         b"x",
     ],
-    ids=["text", "git-lfs", "html", "zeros", "m4a", "webp", "noise", "one byte"],
+    ids=["text", "git-lfs", "html", "zeros", "m4a", "webp", "id3 text", "noise", "one byte"],
 )
 def test_what_is_not_audio(data: bytes) -> None:
     assert reason_of(source(data, "claims.wav")) == "not_audio"

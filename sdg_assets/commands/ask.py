@@ -51,7 +51,7 @@ def ask_about(
 
 @contextmanager
 def find_checkpoint(name: str) -> Iterator[Path]:
-    """The folder of a checkpoint: one of that path, or of an id (or its beginning) in the lake.
+    """The folder of a checkpoint: of that path, or by its partition or (begun) id in the lake.
 
     Raises:
         AskError: there is none, or more than one.
@@ -68,14 +68,18 @@ def _find_uri(workspace: Workspace, name: str) -> str:
     rows = workspace.lake.read(
         "trained_checkpoints", columns=["corpus", "language", "checkpoint_id", "uri"]
     ).to_pylist()
-    found = {row["checkpoint_id"]: row for row in rows if row["checkpoint_id"].startswith(name)}
+    found = {
+        row["checkpoint_id"]: row
+        for row in rows
+        if row["checkpoint_id"].startswith(name) or f"{row['corpus']}/{row['language']}" == name
+    }
     if not found:
         there = ", ".join(
-            f"{row['checkpoint_id']} ({row['corpus']}|{row['language']})" for row in rows
+            f"{row['checkpoint_id']} ({row['corpus']}/{row['language']})" for row in rows
         )
         raise AskError(
-            f"{name!r} is neither the folder of a checkpoint nor the id of one in the lake, which "
-            f"has {there or 'none: materialise trained_checkpoints'}"
+            f"{name!r} is neither the folder of a checkpoint nor the id or partition of one in the "
+            f"lake, which has {there or 'none: materialise trained_checkpoints'}"
         )
     if len(found) > 1:
         raise AskError(f"{name!r} begins {len(found)} ids: write more of {', '.join(found)}")

@@ -1,5 +1,6 @@
 """Rows of other people's files, checked where they come in."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeVar
 
@@ -24,8 +25,31 @@ def parse_row(model: type[AnyRow], value: object, item_id: str, path: str) -> An
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
+        message = _describe(first["type"], first["msg"], first["input"])
         return Reject(item_id, "broken_row", f"{field}: {message}" if field else message, path)
+
+
+def _describe(kind: str, message: str, value: object) -> str:
+    """What is wrong with a field, without the names of Python's types."""
+    match kind:
+        case "missing":
+            return "is missing"
+        case "string_type" if value is None:
+            return "is empty"
+        case "string_type":
+            return f"is no text: {_shorten(value)}"
+        case "tuple_type" | "list_type":
+            return f"is no list: {_shorten(value)}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"is no object with fields: {_shorten(value)}"
+        case "value_error":
+            return message.removeprefix("Value error, ")
+        case _:
+            return f"{message[:1].lower()}{message[1:]}: {_shorten(value)}"
+
+
+def _shorten(value: object) -> str:
+    return textwrap.shorten(repr(value), 60, placeholder=" ...")
 
 
 class Columns(BaseModel):

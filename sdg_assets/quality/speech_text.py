@@ -75,6 +75,12 @@ _SIGN_WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# A sign before its number is said after it: "$5" is five dollars.
+_AMOUNT = regex.compile(
+    r"(\p{Sc})\s?((?:\p{Nd}++[.,]?)+(?<=\p{Nd})"
+    r"(?:\s?(?:[百千万萬亿億兆만억조]+|[mb]illion|[मब]िलियन|लाख|करोड़|миллион\p{L}*|миллиард\p{L}*))?)"
+)
+
 _MAX_PASSES = 8  # most text needs one, and one more to see that nothing changes
 
 _URL = regex.compile(
@@ -163,7 +169,9 @@ def _clean(text: str, language: str) -> str:
     text = _URL.sub(_spell_url, text)
     text = _BRACKETED.sub(_keep_content, _apply(_NOTATION, text))
     text = _FULL_WIDTH.sub(lambda wide: unicodedata.normalize("NFKC", wide[0]), text)
-    for sign, word in _SIGN_WORDS.get(base_language(language), {}).items():
+    words = _SIGN_WORDS.get(base_language(language), {})
+    text = _AMOUNT.sub(lambda amount: _turn(amount, words), text)
+    for sign, word in words.items():
         text = text.replace(sign, f" {word} ")
     text = _apply(_SIGNS + _PAUSES + _SPACING, text)
     return text if any(map(str.isalnum, text)) else ""
@@ -173,6 +181,10 @@ def _apply(steps: tuple[_Step, ...], text: str) -> str:
     for pattern, replacement in steps:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _turn(amount: regex.Match[str], words: Mapping[str, str]) -> str:
+    return f"{amount[2]}{amount[1]}" if amount[1] in words else amount[0]
 
 
 def _spell_url(url: regex.Match[str]) -> str:

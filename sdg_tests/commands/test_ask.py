@@ -61,5 +61,5 @@ def test_a_folder_that_is_no_checkpoint(tmp_path: Path, recording: Path) -> None
 def test_an_id_that_is_not_there(home: Path, recording: Path) -> None:
     home.mkdir()
     (home / "sdg.yaml").write_text("profile: tiny\n")
-    with pytest.raises(AskError, match=r"neither the folder .* none: materialise"):
+    with pytest.raises(AskError, match=r"neither the folder .* none:\s+materialise"):
         ask_about("3f2a", recording, QUESTION, 1, compare=False)

@@ -74,8 +74,8 @@ def test_a_line_may_name_its_language(tmp_path: Path) -> None:
     ("row", "reason", "detail"),
     [
         ({"context": "c", "question": "q"}, "broken_row", "there is no `answer`"),
-        ({"context": "c", "answer": "a"}, "broken_row", "question: Field required"),
-        ({"question": "q", "answer": "a"}, "broken_row", "context: Field required"),
+        ({"context": "c", "answer": "a"}, "broken_row", "question: is missing"),
+        ({"question": "q", "answer": "a"}, "broken_row", "context: is missing"),
         ({"context": "c", "questions": "q"}, "broken_row", "questions: "),
         ({"context": "c", "question": "q", "answer": None, "answerable": True}, "broken_row", "is"),
         ({"context": "c", "question": "q", "answer": ""}, "empty_answer", "its answer is empty"),

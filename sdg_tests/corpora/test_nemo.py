@@ -98,7 +98,7 @@ def test_bad_rows_are_rejects_and_the_rest_goes_on(tmp_path: Path) -> None:
         ("silent", "missing_text"),
         ("half", "not_utf8"),
     ]
-    assert "audio_filepath: Field required" in found.rejects[1].detail
+    assert "audio_filepath: is missing" in found.rejects[1].detail
     for number, reject in enumerate(found.rejects, start=2):
         assert f"manifest.jsonl:{number}" in f"{reject.item_id} {reject.detail}"
     assert "silent" in read_manifest(path, kind="unlabelled_speech").ids
