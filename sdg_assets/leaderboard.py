@@ -27,24 +27,29 @@ _ROWS = """
 class Standing:
     """One checkpoint on one part of what it was asked.
 
-    ``conditions``: mean ROUGE-L of each of :data:`CONDITIONS` that was measured; ``figures``: the
-    means of the other measures of its answers.
+    ``conditions``: ROUGE-L of each of :data:`CONDITIONS` that was measured; ``figures``: the means
+    of the other measures of its answers.
     """
 
     trained_on: str  # the partition whose checkpoint it is
     checkpoint: str
     asked: str
     questions: int
-    conditions: dict[str, float]
+    conditions: dict[str, Interval]
     rouge_l: Interval
     figures: dict[str, float]
 
+    def intervals(self) -> dict[str, Interval]:
+        """ROUGE-L untrained and under the other conditions, then trained."""
+        named = {name.replace("_", " "): value for name, value in self.conditions.items()}
+        return {**named, "trained": self.rouge_l}
+
     def to_row(self) -> Row:
+        """For people to read."""
         return {
             "asked": self.asked,
             "questions": self.questions,
-            **{name.replace("_", " "): value for name, value in self.conditions.items()},
-            "trained": str(self.rouge_l),
+            **{name: str(interval) for name, interval in self.intervals().items()},
             **{name.replace("_", " "): value for name, value in self.figures.items()},
         }
 
@@ -77,15 +82,30 @@ def _stand_one(key: tuple[str, ...], rows: Sequence[Row], recordings: Sequence[s
         checkpoint,
         " ".join(asked) or "all",
         len(rows),
-        _means(rows, {name: f"rouge_l_{name}" for name in CONDITIONS}),
+        {
+            name: bootstrap(*measured)
+            for name in CONDITIONS
+            if (measured := _known(rows, recordings, f"rouge_l_{name}"))
+        },
         bootstrap([row["rouge_l"] for row in rows], recordings),
-        _means(rows, {name: name for name in FIGURES}),
+        {
+            name: fmean(measured[0])
+            for name in FIGURES
+            if (measured := _known(rows, recordings, name))
+        },
     )
 
 
-def _means(rows: Sequence[Row], columns: dict[str, str]) -> dict[str, float]:
-    known = {
-        name: [row[column] for row in rows if row[column] is not None]
-        for name, column in columns.items()
-    }
-    return {name: fmean(values) for name, values in known.items() if values}
+def _known(
+    rows: Sequence[Row], recordings: Sequence[str], column: str
+) -> tuple[list[float], list[str]] | None:
+    """The values that were measured, and what each is about; None if none was."""
+    known = [
+        (row[column], recording)
+        for row, recording in zip(rows, recordings, strict=True)
+        if row[column] is not None
+    ]
+    if not known:
+        return None
+    values, about = zip(*known, strict=True)
+    return list(values), list(about)

@@ -14,6 +14,7 @@ from sdg_assets.workspace import open_workspace
 
 STOP_SECONDS = 20
 SAMPLES_OFFSET = 1000  # from the web UI's port to that of the samples
+_NO_ADVICE = "ignore:Function `dev_command`:FutureWarning"  # to use Dagster's newer `dg dev`
 
 
 class PortError(UserError):
@@ -60,7 +61,7 @@ def _serve(host: str, port: int, *module: str) -> subprocess.Popen[bytes]:
     handlers, since a background shell makes its children ignore interrupts.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", *module, "--host", host, "--port", str(port)],
+        [sys.executable, "-W", _NO_ADVICE, "-m", *module, "--host", host, "--port", str(port)],
         start_new_session=True,
         preexec_fn=_default_signals,
     )

@@ -21,7 +21,8 @@ def show_leaderboard(by: str, output: str) -> None:
     check_choice(by, PARTS, "--by")
     check_format(output)
     standings = read_standings(open_workspace(read_only=True).lake, PARTS[by])
-    rows = align([_tell(standing) for standing in standings])
+    tell = _tell if output == "table" else _spell_out
+    rows = align([tell(standing) for standing in standings])
     table = partial(
         print_figures,
         empty="nothing was scored yet: `sdg run CORPUS/LANGUAGE --upto rouge_l_scores` trains a "
@@ -31,9 +32,29 @@ def show_leaderboard(by: str, output: str) -> None:
 
 
 def _tell(standing: Standing) -> dict[str, Any]:
-    row = {
-        name: round(value, 3) if isinstance(value, float) else value
-        for name, value in standing.to_row().items()
+    """For a terminal: the interval of the trained checkpoint alone, the means of the others."""
+    row = standing.to_row() | {
+        name: str(interval) if name == "trained" else round(interval.mean, 3)
+        for name, interval in standing.intervals().items()
     }
+    row |= {name: round(value, 3) for name, value in row.items() if isinstance(value, float)}
     first = {name: row[name] for name in _FIRST if name in row}
     return {"trained on": standing.trained_on, **first, **row, "checkpoint": standing.checkpoint}
+
+
+def _spell_out(standing: Standing) -> dict[str, Any]:
+    """For programs: every number in a column of its own."""
+    intervals = {
+        name + suffix: value
+        for name, interval in standing.intervals().items()
+        for suffix, value in (("", interval.mean), (" low", interval.low), (" high", interval.high))
+    }
+    row = {
+        "trained on": standing.trained_on,
+        "asked": standing.asked,
+        "questions": standing.questions,
+        **intervals,
+        **standing.figures,
+        "checkpoint": standing.checkpoint,
+    }
+    return {name.replace(" ", "_"): value for name, value in row.items()}

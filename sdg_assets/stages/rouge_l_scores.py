@@ -190,7 +190,7 @@ def _describe(
         "checkpoint": checkpoint["checkpoint_id"],
         "rouge_l": total.rouge_l.mean,
         "rouge_l_interval": str(total.rouge_l),
-        **{f"rouge_l_{name}": value for name, value in total.conditions.items()},
+        **{f"rouge_l_{name}": interval.mean for name, interval in total.conditions.items()},
         **total.figures,
         "contamination": {sign: marked.count(sign) for sign in sorted(set(marked))},
         "scores": _table(overall),
@@ -201,7 +201,11 @@ def _describe(
         "best": dg.MetadataValue.md(markdown_table(_samples(run, rows, best=True))),
         "plot": dg.MetadataValue.md(
             grouped_bars(
-                {s.asked: {**s.conditions, "trained": s.rouge_l.mean} for s in overall}, "ROUGE-L"
+                {
+                    s.asked: {name: interval.mean for name, interval in s.intervals().items()}
+                    for s in overall
+                },
+                "ROUGE-L",
             )
         ),
     }

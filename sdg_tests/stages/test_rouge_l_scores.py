@@ -74,9 +74,12 @@ def test_scores_are_told_beside_what_they_are_to_be_compared_with(
     assert "[listen](http://127.0.0.1:4000/quiz/en/" in metadata["worst"]
     show_leaderboard("language", "json")
     standing = json.loads(capsys.readouterr().out)
-    assert standing["trained on"] == "quiz|en"
+    assert standing["trained_on"] == "quiz|en"
     assert standing["asked"] == "quiz en"
     assert standing["questions"] == 2
+    for condition in ("trained", "untrained", "audio_removed", "audio_shuffled", "cascade"):
+        low, mean, high = (standing[condition + bound] for bound in ("_low", "", "_high"))
+        assert low <= mean <= high
 
 
 @pytest.mark.usefixtures("scored")
