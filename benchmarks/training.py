@@ -157,7 +157,7 @@ def collate(config: TrainConfig) -> list[Batch]:
     """The batches of the run, from the recordings' encoder states."""
     recipe = config.recipe
     model, processor = build_model(recipe)
-    examples = open_usable(config.examples, processor, recipe, SkipLog())
+    examples = open_usable(config.examples, processor, recipe, SkipLog(), to_train=True)
     recordings = Recordings(examples, config.blobs)
     source = encode_recordings(model, processor, recordings, recipe, PrintReporter(1e9))
     pools = build_pools(examples, processor, recipe)

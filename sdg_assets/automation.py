@@ -11,7 +11,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
-from sdg_assets.corpora.mixtures import stale_mixtures
+from sdg_assets.corpora.mixtures import Ingredient, stale_mixtures
 from sdg_assets.corpora.registry import CorpusRegistry
 from sdg_assets.landing import (
     LandedFolder,
@@ -133,15 +133,15 @@ def find_busy(instance: dg.DagsterInstance) -> set[str]:
     target=dg.AssetSelection.assets("training_examples"),
     minimum_interval_seconds=MIXTURE_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="A mixture's examples are made anew when those of a member are newer.",
+    description="A mixture's examples are made anew when what it is made of is newer.",
 )
 def mixture_sensor(
     context: dg.SensorEvaluationContext, workspace: WorkspaceResource
 ) -> dg.SensorResult | dg.SkipReason:
     opened = workspace.open()
-    stale = stale_mixtures(opened.corpora.all(), finished_examples(opened))
+    stale = stale_mixtures(opened.corpora.all(), read_finished(opened))
     if not stale:
-        return dg.SkipReason("every mixture is as new as its members")
+        return dg.SkipReason("every mixture is as new as what it is made of")
     new_corpora, new_languages = missing_keys(stale, context.instance)
     return dg.SensorResult(
         run_requests=[
@@ -157,10 +157,14 @@ def mixture_sensor(
     )
 
 
-def finished_examples(workspace: Workspace) -> dict[Partition, datetime]:
-    """When each partition's examples were last made."""
-    rows = workspace.lake.read("materializations", where={"stage": "training_examples"})
-    return {Partition(r["corpus"], r["language"]): r["finished_at"] for r in rows.to_pylist()}
+def read_finished(workspace: Workspace) -> dict[Ingredient, datetime]:
+    """When each stage last made each partition."""
+    columns = ["stage", "corpus", "language", "finished_at"]
+    rows = workspace.lake.read("materializations", columns=columns).to_pylist()
+    return {
+        Ingredient(row["stage"], Partition(row["corpus"], row["language"])): row["finished_at"]
+        for row in rows
+    }
 
 
 def _ingested(workspace: Workspace) -> dict[str, float]:

@@ -125,7 +125,13 @@ def trace(lake: Lake, identifier: str) -> list[Step]:
         steps += _row_steps(lake, sample, [view for view in views if view.stage == stage])
         steps += _quarantine_steps(lake, sample, stage)
     examples = [step.facts for step in steps if step.stage == "training_examples"]
+    examples += [_as_transcribed(step.facts) for step in steps if step.stage == "raw_audio"]
     return [*steps, *_use_steps(lake, sample, examples)]
+
+
+def _as_transcribed(recording: Mapping[str, Any]) -> Row:
+    """The example that a mixture makes of a recording about which it asks nothing."""
+    return {"example_id": recording["utterance_id"], "audio_sha256": recording["audio_sha256"]}
 
 
 def find_sample(lake: Lake, identifier: str) -> Sample:

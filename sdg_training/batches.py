@@ -14,10 +14,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from sdg_training.examples import Examples, SkipLog, open_examples, select_usable
+from sdg_training.examples import (
+    Examples,
+    SkipLog,
+    has_context,
+    open_examples,
+    select_usable,
+)
 from sdg_training.recipe import Recipe
 from sdg_training.salm import SALMProcessor
-from sdg_training.tasks import TASKS, Task, has_context, write_turn
+from sdg_training.tasks import TASKS, Task, write_turn
 
 # (epoch * number of tasks + the task's place in TASKS) * number of examples + the example's row
 Items = NDArray[np.int64]
@@ -52,15 +58,27 @@ def split_item(item: int, num_examples: int) -> tuple[int, Task, int]:
 
 
 def open_usable(
-    source: str | pa.Table, processor: SALMProcessor, recipe: Recipe, skips: SkipLog
+    source: str | pa.Table,
+    processor: SALMProcessor,
+    recipe: Recipe,
+    skips: SkipLog,
+    *,
+    to_train: bool = False,
 ) -> Examples:
     """The examples whose rows have no fault; the others are counted.
+
+    Args:
+        to_train: recordings that nothing is asked about are of use too, where the recipe has the
+            task ``asr``.
 
     Raises:
         ExamplesError: the table cannot be used, or no row of it can.
     """
     limit = min(recipe.max_audio_seconds, processor.max_seconds)
-    return select_usable(open_examples(source), processor.audio_token, limit, skips)
+    words_serve = to_train and recipe.tasks.asr > 0
+    return select_usable(
+        open_examples(source), processor.audio_token, limit, skips, words_serve=words_serve
+    )
 
 
 def build_pools(examples: Examples, processor: SALMProcessor, recipe: Recipe) -> list[Pool]:
@@ -77,7 +95,7 @@ def build_pool(
     examples: Examples, processor: SALMProcessor, task: Task, weight: float, asr_question: str
 ) -> Pool:
     """The examples that can serve ``task``: of each recording one for ``asr``."""
-    rows = examples.find_recordings() if task == "asr" else np.arange(len(examples))
+    rows = examples.find_recordings() if task == "asr" else examples.find_questions()
     if task != "qa":
         known = np.fromiter(map(has_context, examples.select(rows)), bool, len(rows))
         rows = rows[known]

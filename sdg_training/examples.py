@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset
 from numpy.typing import NDArray
 
@@ -24,7 +25,11 @@ class ExamplesError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question about a recording, which is ``byte_length`` bytes of FLAC in ``shard``."""
+    """A question about a recording, which is ``byte_length`` bytes of FLAC in ``shard``.
+
+    Where nothing is asked, question and answer are empty: then what the recording says is all there
+    is to learn, and the example serves the task ``asr`` alone.
+    """
 
     example_id: str
     method: str
@@ -51,6 +56,7 @@ class Example:
 
 
 COLUMNS = tuple(field.name for field in fields(Example))
+_ASKED = ("question", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +143,21 @@ class Examples:
             start = self._ends[place] - batch.num_rows
             rows = batch.take(pa.array(wanted[positions] - start)).to_pylist()
             for position, row in zip(positions, rows, strict=True):
-                found[position] = Example(**row)
+                said = {name: row[name] or "" for name in _ASKED}
+                found[position] = Example(**(row | said))
         return [example for example in found if example is not None]
 
     def select(self, indices: NDArray[np.int64]) -> "Examples":
         """Some of the rows, in the order of ``indices``."""
         return Examples(self._batches, self._rows[indices])
+
+    def find_questions(self) -> NDArray[np.int64]:
+        """The indices of the rows that ask something, in order."""
+        parts = [
+            pc.greater(pc.fill_null(pc.utf8_length(b["question"]), 0), 0) for b in self._batches
+        ]
+        asking = [part.to_numpy(zero_copy_only=False) for part in parts]
+        return np.flatnonzero(np.concatenate([*asking, np.zeros(0, bool)])[self._rows])
 
     def find_recordings(self) -> NDArray[np.int64]:
         """The index of the first row about each recording, in order."""
@@ -210,12 +225,22 @@ def _map(dataset: pyarrow.dataset.Dataset) -> list[pa.RecordBatch]:
         os.unlink(path)  # the mapping outlives the name
 
 
-def find_fault(example: Example, audio_token: str, max_seconds: float) -> Skip | None:
-    """What in the row alone makes an example unfit."""
-    for name in ("question", "answer"):
-        text = getattr(example, name)
-        if not text or not text.strip():
-            return Skip(example, f"empty_{name}", f"the {name} is empty")
+def find_fault(
+    example: Example, audio_token: str, max_seconds: float, *, words_serve: bool
+) -> Skip | None:
+    """What in the row alone makes an example unfit.
+
+    Args:
+        words_serve: an example that asks nothing is of use, if it is known what it says.
+    """
+    if not example.question and not example.answer and has_context(example):
+        if not words_serve:
+            detail = "nothing is asked: it is of use where recipe.tasks.asr is above 0"
+            return Skip(example, "no_question", detail)
+    else:
+        for name in _ASKED:
+            if not getattr(example, name).strip():
+                return Skip(example, f"empty_{name}", f"the {name} is empty")
     for name in ("question", "answer", "context"):
         if audio_token in (getattr(example, name) or ""):
             detail = f"the {name} holds the audio placeholder {audio_token}"
@@ -229,17 +254,28 @@ def find_fault(example: Example, audio_token: str, max_seconds: float) -> Skip |
     return None
 
 
+def has_context(example: Example) -> bool:
+    """Whether it is known what the recording says."""
+    return bool(example.context and example.context.strip())
+
+
 def select_usable(
-    examples: Examples, audio_token: str, max_seconds: float, skips: SkipLog
+    examples: Examples,
+    audio_token: str,
+    max_seconds: float,
+    skips: SkipLog,
+    *,
+    words_serve: bool = False,
 ) -> Examples:
-    """The rows without a fault of their own; the others are counted.
+    """The rows without a fault of their own (:func:`find_fault`); the others are counted.
 
     Raises:
         ExamplesError: no row is left.
     """
     kept = np.ones(len(examples), bool)
     for row, example in enumerate(examples):
-        if fault := find_fault(example, audio_token, max_seconds):
+        fault = find_fault(example, audio_token, max_seconds, words_serve=words_serve)
+        if fault is not None:
             skips.add([fault])
             kept[row] = False
     return _require_rows(examples if kept.all() else examples.select(np.flatnonzero(kept)), skips)

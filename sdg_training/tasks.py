@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sdg_training.examples import Example
+from sdg_training.examples import Example, has_context
 
 Task = Literal["qa", "asr", "text"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -32,8 +32,3 @@ def write_turn(example: Example, task: Task, asr_question: str) -> Turn:
     if task == "asr":
         return Turn(asr_question, context)
     return Turn(example.question, example.answer, context)
-
-
-def has_context(example: Example) -> bool:
-    """Whether it is known what the recording says."""
-    return bool(example.context and example.context.strip())

@@ -117,7 +117,7 @@ def build_trainer(
     if is_first:
         reporter.log(describe_parameters(model))
     skips = SkipLog()
-    examples = open_usable(config.examples, processor, recipe, skips)
+    examples = open_usable(config.examples, processor, recipe, skips, to_train=True)
     claim(work, recipe, examples, world)
     source = open_source(model, processor, examples, config, world, reporter)
     pools = build_pools(examples, processor, recipe)

@@ -37,7 +37,7 @@ def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for row in done:
         counts[row["stage"]] += row["rows"]
-    source = ", ".join(config.members) if config.reader is None else config.reader.layout
+    source = ", ".join(config.sources) if config.reader is None else config.reader.layout
     return {
         "corpus": config.name,
         "kind": config.kind,
@@ -72,7 +72,7 @@ def check(configs: Sequence[CorpusConfig], workspace: Workspace) -> bool:
     for config in configs:
         found = find_kind_conflict(config, workspace)
         if config.kind == "mixture":
-            say(f"{config.name}: a mixture of {', '.join(config.members)}")
+            say(f"{config.name}: a mixture of {', '.join(config.sources)}")
             found += find_gaps(config, known)
         for problem in found:
             say(("wrong", "red"), f" {config.name}: {problem}")

@@ -9,7 +9,7 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.storage.tags import BACKFILL_ID_TAG, PARTITION_NAME_TAG
 from dagster._core.utils import make_new_backfill_id
 
-from sdg_assets.automation import finished_examples
+from sdg_assets.automation import read_finished
 from sdg_assets.commands.checking import preview
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
@@ -17,7 +17,7 @@ from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition, check_language_tag
-from sdg_assets.corpora.mixtures import find_gaps, members_of
+from sdg_assets.corpora.mixtures import find_gaps, ingredients_of
 from sdg_assets.definitions import defs
 from sdg_assets.partitions import add_partitions
 from sdg_assets.workspace import Workspace, open_workspace
@@ -88,13 +88,18 @@ def _check_members(
     registered = {**workspace.corpora.all(), **added}
     if gaps := find_gaps(mixture, registered):
         raise CorpusError(f"{mixture.name}|{language}: {'; '.join(gaps)}")
-    members = members_of(Partition(mixture.name, language), registered)
-    done = finished_examples(workspace)
-    missing = [m for m in members if m not in done and not _is_added(m, language, added)]
+    done = read_finished(workspace)
+    missing = [
+        each
+        for each in ingredients_of(Partition(mixture.name, language), registered)
+        if each not in done and not _is_added(each.partition, language, added)
+    ]
     if missing:
+        told = ", ".join(f"{stage} of {partition}" for stage, partition in missing)
+        stage, first = missing[0]
         raise CorpusError(
-            f"{mixture.name}|{language} unites {', '.join(map(str, missing))}, which has no "
-            f"examples yet: `sdg run {missing[0].corpus}/{missing[0].language}` first"
+            f"{mixture.name}|{language} unites {told}, not there yet: "
+            f"`sdg run {first.corpus}/{first.language} --upto {stage}` first"
         )
 
 
@@ -112,7 +117,7 @@ def group_by_stages(
     """
     targets: dict[tuple[str, ...], list[Partition]] = {}
     for config in configs.values():
-        if configs.keys().isdisjoint(config.members):
+        if configs.keys().isdisjoint(config.sources):
             stages = stages_of_kind(config.kind, upto)
             targets.setdefault(stages, []).append(Partition(config.name, language))
     return targets

@@ -63,11 +63,11 @@ def check_unnamed(name: str, others: Mapping[str, CorpusConfig]) -> None:
     Raises:
         CorpusError: a mixture names the corpus.
     """
-    naming = [o for o, each in others.items() if name in (*each.members, *each.evaluate_on)]
+    naming = [o for o, each in others.items() if name in (*each.sources, *each.evaluate_on)]
     if naming:
         raise CorpusError(
-            f"{', '.join(naming)} names {name} in `members` or `evaluate_on`: register it without "
-            "that, or remove it first"
+            f"{', '.join(naming)} names {name} in `members`, `transcribe` or `evaluate_on`: "
+            "register it without that, or remove it first"
         )
 
 

@@ -68,11 +68,23 @@ class CorpusConfig(BaseModel):
     members: tuple[Name, ...] = Field(
         default=(), description="corpora that a mixture trains on together"
     )
+    transcribe: tuple[Name, ...] = Field(
+        default=(),
+        description="labelled_speech that a mixture learns to write down as well, as often as "
+        "recipe.tasks.asr says; no question about it is needed",
+    )
     evaluate_on: tuple[Name, ...] = Field(
         default=(), description="corpora whose test split scores the checkpoint"
     )
-    max_seconds: float = Field(default=120.0, gt=0, description="longer audio is quarantined")
+    max_seconds: float = Field(
+        default=120.0, gt=0, description="longer recordings of a speech corpus are quarantined"
+    )
     split: SplitRule = Field(default_factory=_default_split)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The corpora that a mixture is made of."""
+        return (*self.members, *self.transcribe)
 
     def speaks(self, language: str) -> bool:
         return language in self.languages
@@ -95,7 +107,8 @@ class CorpusConfig(BaseModel):
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Self:
-        if repeated := _repeated(self.languages) or _repeated(self.members):
+        named = (self.languages, self.members, self.transcribe)
+        if repeated := next(filter(None, map(_repeated, named)), None):
             raise ValueError(f"{repeated} is named twice: write it once")
         if self.kind == "mixture":
             self._check_mixture()
@@ -106,16 +119,17 @@ class CorpusConfig(BaseModel):
     def _check_mixture(self) -> None:
         if not self.members:
             raise ValueError("a mixture needs `members`: the names of the corpora to train on")
-        if self.name in self.members:
-            raise ValueError("a mixture cannot be its own member: take it out of `members`")
+        if self.name in (*self.members, *self.transcribe):
+            raise ValueError("a mixture cannot be its own member: take it out of its lists")
         if self.reader is not None:
             raise ValueError("a mixture reads nothing itself: remove `reader`")
 
     def _check_collection(self) -> None:
         if self.reader is None:
             raise ValueError(f"a {self.kind} corpus needs a `reader` with a `layout` and a `path`")
-        if self.members:
-            raise ValueError("only a mixture has `members`: remove them, or set kind: mixture")
+        for field in ("members", "transcribe"):
+            if getattr(self, field):
+                raise ValueError(f"only a mixture has `{field}`: remove it, or set kind: mixture")
         if ALL_LANGUAGES in self.languages:
             raise ValueError(f"only a mixture has the language {ALL_LANGUAGES!r}: name each one")
         wanted = TextQALayout if self.kind == "text_qa" else SpeechLayout

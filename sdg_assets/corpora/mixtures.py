@@ -2,30 +2,41 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.explaining import suggest
 
 
-def members_of(mixture: Partition, configs: Mapping[str, CorpusConfig]) -> list[Partition]:
-    """The partitions that ``mixture`` unites: its language's, or with ``mul`` all languages'.
+class Ingredient(NamedTuple):
+    """A partition that goes into a mixture, and which of its stages does."""
+
+    stage: str
+    partition: Partition
+
+
+def ingredients_of(mixture: Partition, configs: Mapping[str, CorpusConfig]) -> list[Ingredient]:
+    """What ``mixture`` unites: of its language, or with ``mul`` of all languages.
 
     Raises:
-        KeyError: a member is not among ``configs``.
+        KeyError: a corpus that it names is not among ``configs``.
     """
+    config = configs[mixture.corpus]
+    named = [("training_examples", name) for name in config.members]
+    named += [("transcripts", name) for name in config.transcribe]
     return [
-        Partition(member, language)
-        for member in configs[mixture.corpus].members
-        for language in configs[member].languages
+        Ingredient(stage, Partition(name, language))
+        for stage, name in named
+        for language in configs[name].languages
         if mixture.language in (language, ALL_LANGUAGES)
     ]
 
 
 def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[str]:
     """What a mixture names that is not there, and which of its languages no member has."""
-    named = {"members": mixture.members, "evaluate_on": mixture.evaluate_on}
+    fields = ("members", "transcribe", "evaluate_on")
+    named = {field: getattr(mixture, field) for field in fields}
     gaps = [
         f"{field}: no corpus {name!r} is registered or in these files; "
         f"{suggest(name, list(known))}".rstrip("; ")
@@ -33,12 +44,17 @@ def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[
         for name in names
         if name not in known
     ]
-    if known.keys() >= set(mixture.members):
+    gaps += [
+        f"transcribe: {name} is {known[name].kind}: name corpora of the kind labelled_speech"
+        for name in mixture.transcribe
+        if name in known and known[name].kind != "labelled_speech"
+    ]
+    if known.keys() >= set(mixture.sources):
         configs = {**known, mixture.name: mixture}
         gaps += [
             f"languages: none of its members has {language}"
             for language in mixture.languages
-            if not members_of(Partition(mixture.name, language), configs)
+            if not ingredients_of(Partition(mixture.name, language), configs)
         ]
     return gaps
 
@@ -58,22 +74,23 @@ def name_own(example: Mapping[str, Any]) -> str:
 
 
 def stale_mixtures(
-    configs: Mapping[str, CorpusConfig], finished: Mapping[Partition, datetime]
+    configs: Mapping[str, CorpusConfig], finished: Mapping[Ingredient, datetime]
 ) -> dict[Partition, datetime]:
-    """Each mixture partition that is older than a member, with the newest member's time.
+    """Each mixture partition that is older than an ingredient, with the newest one's time.
 
-    A mixture with a member that is not registered, or has no examples yet, waits for it.
+    A mixture of something that is not registered, or not there yet, waits for it.
     """
     stale = {}
     for config in configs.values():
-        if config.kind != "mixture" or not set(config.members) <= configs.keys():
+        if config.kind != "mixture" or not set(config.sources) <= configs.keys():
             continue
         for language in config.languages:
             mixture = Partition(config.name, language)
-            members = members_of(mixture, configs)
-            if not members or any(member not in finished for member in members):
+            ingredients = ingredients_of(mixture, configs)
+            if not ingredients or any(each not in finished for each in ingredients):
                 continue
-            newest = max(finished[member] for member in members)
-            if mixture not in finished or finished[mixture] < newest:
+            newest = max(finished[each] for each in ingredients)
+            made = finished.get(Ingredient("training_examples", mixture))
+            if made is None or made < newest:
                 stale[mixture] = newest
     return stale

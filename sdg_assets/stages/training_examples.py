@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from sdg_assets.corpora.keys import Partition
-from sdg_assets.corpora.mixtures import members_of, name_adopted, name_own
+from sdg_assets.corpora.mixtures import ingredients_of, name_adopted, name_own
 from sdg_assets.stages.run import MissingInputError, StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import grouped_bars
@@ -99,21 +99,46 @@ def _shared(run: StageRun, question: Row, audio: Row) -> Row:
 
 
 def _unite_members(run: StageRun) -> tuple[int, list[Row]]:
-    """The members' examples of this language (``mul``: of all their languages).
+    """The members' examples of this language (``mul``: of all their languages), and recordings
+    that are only to be transcribed.
 
     Raises:
-        MissingInputError: a member has no examples of it; says which and what to materialise.
+        MissingInputError: something of that is not there; says what to materialise.
     """
-    configs = {name: run.workspace.corpus(name) for name in (run.corpus.name, *run.corpus.members)}
+    names = (run.corpus.name, *run.corpus.sources)
+    configs = {name: run.workspace.corpus(name) for name in names}
     rows: list[Row] = []
-    for member in members_of(Partition(run.corpus.name, run.language), configs):
-        if not run.materialised(run.stage, member):
+    for needed, partition in ingredients_of(run.partition, configs):
+        if not run.materialised(needed, partition):
             raise MissingInputError(
-                f"the mixture {run.corpus.name} needs training_examples of {member}: "
+                f"the mixture {run.corpus.name} needs {needed} of {partition}: "
                 "materialise that partition first"
             )
-        rows += run.read(run.stage, partition=member)
-    return len(rows), [_adopt(row) for row in rows]
+        if needed == run.stage:
+            rows += [_adopt(row) for row in run.read(needed, partition=partition)]
+        else:
+            rows += _transcribe(run, partition)
+    return len(rows), rows
+
+
+def _transcribe(run: StageRun, source: Partition) -> list[Row]:
+    """Training recordings with their transcripts, about which nothing is asked."""
+    texts = {row["utterance_id"]: row["text"] for row in run.read("transcripts", partition=source)}
+    return [
+        {
+            "example_id": name_adopted(source, row["utterance_id"]),
+            "utterance_id": row["utterance_id"],
+            "speaker": row["speaker"],
+            "method": "asr",
+            "split": row["split"],
+            "source_corpus": source.corpus,
+            "source_language": source.language,
+            "context": texts[row["utterance_id"]],
+            **{column: row[column] for column in AUDIO_COLUMNS},
+        }
+        for row in run.read("raw_audio", partition=source)
+        if row["split"] == "train" and row["utterance_id"] in texts
+    ]
 
 
 def _adopt(row: Row) -> Row:

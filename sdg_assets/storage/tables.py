@@ -112,7 +112,7 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
     "training_examples": [
         *_PARTITION,
         ("example_id", pa.string()),
-        ("method", pa.string()),  # tts | labelled | pseudo
+        ("method", pa.string()),  # tts | labelled | pseudo | asr: nothing is asked
         ("split", pa.string()),
         ("source_corpus", pa.string()),  # the member, where this partition is a mixture
         ("source_language", pa.string()),

@@ -1,12 +1,14 @@
 """Mixtures: their members, and when they are older than those."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.corpora.mixtures import (
+    Ingredient,
     find_gaps,
-    members_of,
+    ingredients_of,
     name_adopted,
     name_own,
     stale_mixtures,
@@ -21,8 +23,11 @@ def collection(name: str, *languages: str) -> CorpusConfig:
     return CorpusConfig.model_validate(values)
 
 
-def mixture(*languages: str) -> CorpusConfig:
-    values = {"name": "all", "kind": "mixture", "languages": languages, "members": ["a", "b"]}
+def mixture(*languages: str, transcribe: Sequence[str] = ()) -> CorpusConfig:
+    values = {
+        "name": "all", "kind": "mixture", "languages": languages, "members": ["a", "b"],
+        "transcribe": transcribe,
+    }  # fmt: skip
     return CorpusConfig.model_validate(values)
 
 
@@ -33,20 +38,35 @@ CONFIGS = {
 }
 
 
-def at(**minutes: int) -> dict[Partition, datetime]:
+def at(stage: str = "training_examples", **minutes: int) -> dict[Ingredient, datetime]:
     return {
-        Partition(*key.split("_")): START + timedelta(minutes=value)
+        Ingredient(stage, Partition(*key.split("_"))): START + timedelta(minutes=value)
         for key, value in minutes.items()
     }
 
 
 def test_members_are_of_the_same_language_or_of_all() -> None:
-    assert members_of(Partition("all", "de"), CONFIGS) == [Partition("a", "de")]
-    assert members_of(Partition("all", "mul"), CONFIGS) == [
-        Partition("a", "en"),
-        Partition("a", "de"),
-        Partition("b", "en"),
-    ]
+    assert list(at(a_de=0)) == ingredients_of(Partition("all", "de"), CONFIGS)
+    assert list(at(a_en=0, a_de=0, b_en=0)) == ingredients_of(Partition("all", "mul"), CONFIGS)
+
+
+def test_what_is_only_transcribed_needs_no_examples() -> None:
+    heard = CONFIGS | {"c": collection("c", "de"), "all": mixture("de", transcribe=["c"])}
+    wanted = at(a_de=1) | at("transcripts", c_de=3)
+    assert ingredients_of(Partition("all", "de"), heard) == list(wanted)
+    assert stale_mixtures(heard, at(a_de=1)) == {}
+    assert stale_mixtures(heard, wanted) == {Partition("all", "de"): START + timedelta(minutes=3)}
+    assert stale_mixtures(heard, wanted | at(all_de=4)) == {}
+
+
+def test_only_labelled_speech_is_transcribed() -> None:
+    unlabelled = collection("c", "en").model_copy(update={"kind": "unlabelled_speech"})
+    named = mixture("en", transcribe=["c", "d"])
+    first, second = find_gaps(named, CONFIGS | {"c": unlabelled, "all": named})
+    assert first == "transcribe: no corpus 'd' is registered or in these files"
+    assert second == (
+        "transcribe: c is unlabelled_speech: name corpora of the kind labelled_speech"
+    )
 
 
 def test_what_a_mixture_names_in_vain_is_told() -> None:

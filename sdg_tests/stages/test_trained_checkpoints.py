@@ -10,8 +10,9 @@ import pytest
 
 from sdg_assets.commands.run import run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.trace import trace
 from sdg_assets.workspace import open_workspace
-from sdg_tests.factory import register_quiz
+from sdg_tests.factory import SENTENCES, register, register_quiz, write_speech
 from sdg_tests.processes import run_sdg, start_sdg
 
 QUIZ = Partition("quiz", "en")
@@ -34,6 +35,46 @@ def prepare(home: Path, folder: Path) -> None:
     ]
     register_quiz(folder, records)
     assert not run_stages(QUIZ, stages_upto("training_examples")).failed
+
+
+def test_recordings_are_transcribed_without_a_question(home: Path, tmp_path: Path) -> None:
+    prepare(home, tmp_path)
+    write_speech(tmp_path / "talks" / "en", [f"{text} {n}" for n in "12345" for text in SENTENCES["en"]])
+    split = {"by": "utterance", "train": 0.5, "validation": 0.0, "test": 0.5}
+    reader = {"layout": "folder", "path": "talks/{language}"}
+    kind = "labelled_speech"
+    register(tmp_path, name="talks", kind=kind, languages=["en"], reader=reader, split=split)
+    lists = {"members": ["quiz"], "transcribe": ["talks"], "evaluate_on": ["quiz"]}
+    register(tmp_path, name="mix", kind="mixture", languages=["en"], **lists)
+    mixture, talks = Partition("mix", "en"), Partition("talks", "en")
+    missing = run_stages(mixture, ["training_examples"]).failed["training_examples"]
+    assert "the mixture mix needs transcripts of talks|en" in missing
+    assert not run_stages(talks, stages_upto("transcripts")).failed
+    recipe = RECIPE | {"tasks": {"qa": 1, "asr": 1}, "max_steps": 3}
+    config = {"trained_checkpoints": {"recipe": recipe}}
+    stages = ["training_examples", "trained_checkpoints"]
+    assert not run_stages(mixture, stages, config=config).failed
+    lake = open_workspace().lake
+    rows = lake.read("training_examples", where=mixture.where).to_pylist()
+    heard = [row for row in rows if row["method"] == "asr"]
+    train = lake.read("raw_audio", where={**talks.where, "split": "train"}).to_pylist()
+    assert 0 < len(heard) == len(train) < 10
+    assert {row["context"] for row in heard} <= {
+        row["text"] for row in lake.read("transcripts", where=talks.where).to_pylist()
+    }
+    assert all(row["question"] is None and row["split"] == "train" for row in heard)
+    [checkpoint] = lake.read("trained_checkpoints").to_pylist()
+    trained = [row for row in rows if row["split"] == "train"]
+    assert json.loads(checkpoint["metrics"])["items"]["asr"] == len(trained) > len(heard)
+    assert json.loads(checkpoint["composition"])["method"]["asr"] == len(heard)
+    steps = trace(lake, f"talks/en/{heard[0]['utterance_id']}")
+    assert [step.stage for step in steps] == [
+        "raw_audio", "transcripts", "training_examples", "trained_checkpoints",
+    ]  # fmt: skip
+    assert steps[-1].facts["trained_on"] == [heard[0]["example_id"]]
+    assert [step.stage for step in trace(lake, f"mix/en/{heard[0]['example_id']}")] == [
+        step.stage for step in steps
+    ]
 
 
 def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(

@@ -93,6 +93,19 @@ def test_tasks_share_an_epoch_by_their_weights(tmp_path: Path, processor: SALMPr
     assert {split_item(int(item), 10)[0] for batch in other for item in batch} == {1}
 
 
+def test_what_asks_nothing_is_for_transcribing_alone(
+    tmp_path: Path, processor: SALMProcessor
+) -> None:
+    nothing = {"question": "", "answer": ""}
+    examples = open_examples(write_toys(tmp_path, [{}, nothing, nothing | {"recording": 0}]))
+    recipe = RECIPE.model_copy(update={"tasks": TaskWeights(asr=1, text=1)})
+    rows = {
+        pool.task: [split_item(int(item), 3)[2] for item in pool.items]
+        for pool in build_pools(examples, processor, recipe)
+    }
+    assert rows == {"qa": [0], "asr": [0, 1], "text": [0]}
+
+
 def test_lengths_are_those_of_the_tokens(tmp_path: Path, processor: SALMProcessor) -> None:
     examples = open_examples(write_toys(tmp_path, [{"question": "谁?", "answer": "she"}] * 2))
     recipe = RECIPE.model_copy(update={"tasks": TaskWeights(asr=1, text=1)})

@@ -74,6 +74,20 @@ def test_rows_with_faults_are_counted_and_left_out(tmp_path: Path) -> None:
     assert skips.describe()[0] == "skipped 2 (empty_answer), for one example-1: the answer is empty"
 
 
+def test_what_asks_nothing_serves_if_its_words_do(tmp_path: Path) -> None:
+    nothing = {"question": None, "answer": None}
+    rows = [{}, nothing, nothing | {"context": " "}, nothing | {"answer": "it"}]
+    table = write_toys(tmp_path, rows)
+    skips = SkipLog()
+    usable = select_usable(open_examples(table), "<|audio|>", 60.0, skips, words_serve=True)
+    assert [example.example_id for example in usable] == ["example-0", "example-1"]
+    assert usable.find_questions().tolist() == [0]
+    assert usable.select(np.array([1])).find_questions().tolist() == []
+    assert skips.count() == {"empty_question": 2}
+    select_usable(open_examples(table), "<|audio|>", 60.0, skips)
+    assert skips.count() == {"empty_question": 2, "no_question": 1}
+
+
 def test_no_usable_row_is_an_error_that_says_why(tmp_path: Path) -> None:
     table = write_toys(tmp_path, [{"answer": ""}])
     with pytest.raises(ExamplesError, match=r"no example to use: skipped 1 \(empty_answer\)"):

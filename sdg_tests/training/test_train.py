@@ -452,6 +452,22 @@ def test_tasks_are_mixed(tmp_path: Path, examples: pa.Table, recipe: Recipe) -> 
     assert transcribed.mean() == 1.0
 
 
+def test_recordings_without_questions_are_transcribed(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    rows = [row | {"context": f"it is {row['answer']}"} for row in examples.to_pylist()]
+    bare = [row | {"question": None, "answer": None} for row in rows[4:]]
+    table = pa.Table.from_pylist([*rows[:4], *bare], examples.schema)
+    tasks = TaskWeights(qa=1, asr=1)
+    result = run(tmp_path, table, recipe, epochs=100, batch_size=8, tasks=tasks)
+    assert result.metrics["items"] == {"qa": 4, "asr": 8}
+    asked = [row | {"question": recipe.asr_question, "answer": row["context"]} for row in rows]
+    transcribed = score(result.checkpoint, pa.Table.from_pylist(asked), str(tmp_path), ["trained"])
+    assert transcribed.mean() == 1.0
+    scores = score(result.checkpoint, table, str(tmp_path), ["trained"])
+    assert (scores.table.num_rows, scores.skips.count()) == (4, {"no_question": 4})
+
+
 def test_text_alone_trains_nothing_where_there_is_no_lora(
     tmp_path: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
