@@ -69,7 +69,8 @@ def backfills() -> dict[str, set[str]]:
         (
             "mul",
             ["mix"],
-            r"unites talks\|en, qa\|en, which has no examples yet: `sdg run talks/en`",
+            r"unites training_examples of talks\|en, training_examples of qa\|en, not there yet: "
+            "`sdg run talks/en --upto training_examples` first",
         ),
         ("de", [], "no corpus is named"),
     ],

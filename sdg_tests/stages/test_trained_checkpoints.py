@@ -39,7 +39,8 @@ def prepare(home: Path, folder: Path) -> None:
 
 def test_recordings_are_transcribed_without_a_question(home: Path, tmp_path: Path) -> None:
     prepare(home, tmp_path)
-    write_speech(tmp_path / "talks" / "en", [f"{text} {n}" for n in "12345" for text in SENTENCES["en"]])
+    texts = [f"{text} {number}" for number in "12345" for text in SENTENCES["en"]]
+    write_speech(tmp_path / "talks" / "en", texts)
     split = {"by": "utterance", "train": 0.5, "validation": 0.0, "test": 0.5}
     reader = {"layout": "folder", "path": "talks/{language}"}
     kind = "labelled_speech"
