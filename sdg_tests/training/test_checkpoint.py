@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from sdg_training.checkpoint import (
@@ -79,6 +80,22 @@ def test_an_adapter_is_not_loaded_onto_another_llm(
         )
     ).save_pretrained(base)  # fmt: skip
     with pytest.raises(CheckpointError, match="they were trained with others"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("part", ["encoder", "llm"])
+def test_other_weights_of_the_same_shape_are_refused(
+    tmp_path: Path, encoder: Path, llm: Path, part: str
+) -> None:
+    bases = {"encoder": tmp_path / "encoder", "llm": tmp_path / "llm"}
+    shutil.copytree(encoder, bases["encoder"])
+    shutil.copytree(llm, bases["llm"])
+    folder = save(tmp_path / "checkpoint", **bases, self_contained=False)
+    load_checkpoint(folder)
+    weights = load_file(bases[part] / "model.safetensors")
+    changed = {name: weight + 1 for name, weight in weights.items()}
+    save_file(changed, bases[part] / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match="trained with another encoder or LLM"):
         load_checkpoint(folder)
 
 

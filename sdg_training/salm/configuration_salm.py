@@ -76,6 +76,8 @@ class SALMConfig(PreTrainedConfig):
         Whether the encoder keeps its pretrained weights.
     self_contained (`bool`, *optional*):
         Whether a checkpoint holds the frozen weights too; by default where they are few.
+    frozen_digest (`str`, *optional*):
+        Of the frozen weights that a checkpoint refers to; others of the same shape are refused.
     """
 
     model_type = "salm"
@@ -117,6 +119,7 @@ class SALMConfig(PreTrainedConfig):
 
     freeze_encoder: bool = True
     self_contained: bool | None = None
+    frozen_digest: str | None = None
 
     @property
     def fusion_width(self) -> int:

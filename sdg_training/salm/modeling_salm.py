@@ -9,8 +9,9 @@ Letters in tensor shapes: B batch, T encoder frames, S audio embeddings, D encod
 width, L prompt (and answer) tokens, V vocabulary.
 """
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from sdg_training.salm.configuration_salm import SALMConfig, encoder_strides, su
 from sdg_training.salm.cross_attention import CrossAttentionFusion, mask_of_lengths
 
 SELF_CONTAINED_BELOW = 100_000_000  # frozen parameters: 400 MB in float32
+_DIGESTED = 16  # numbers of each weight
 _LORA = "default"  # peft's name for an adapter that needs no name
 
 
@@ -142,6 +144,12 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 f"the checkpoint {path} lacks {len(missing)} weights of the model that its "
                 f"config.json describes, {min(missing)} for one: copy it again, whole"
             )
+        if config.frozen_digest not in (None, model._digest_frozen(model.state_dict())):
+            raise ValueError(
+                f"the checkpoint {path} was trained with another encoder or LLM than "
+                f"{config.encoder_name_or_path} and {config.text_name_or_path} are now, though of "
+                "the same shapes: put those back, or train anew"
+            )
         model._freeze()  # loading made every weight anew
         return model
 
@@ -153,7 +161,9 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> None:
         """As in transformers, with the frozen weights or without (``config.self_contained``)."""
         weights = self.state_dict() if state_dict is None else state_dict
+        self.config.frozen_digest = None
         if not self.config.self_contained:
+            self.config.frozen_digest = self._digest_frozen(weights)
             weights = {key: weights[key] for key in weights.keys() - self._frozen_keys()}
         super().save_pretrained(save_directory, state_dict=weights, **kwargs)
 
@@ -394,6 +404,15 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _frozen_keys(self) -> set[str]:
         """The weights (and statistics) that training leaves as they were."""
         return {key for key in self.state_dict() if self._is_frozen(key)}
+
+    def _digest_frozen(self, weights: Mapping[str, Tensor]) -> str:
+        """Of a few numbers of each frozen weight, in whichever precision it was loaded."""
+        digest = hashlib.sha256()
+        for key in sorted(self._frozen_keys()):
+            some = weights[key].detach().flatten()[:_DIGESTED].cpu()
+            digest.update(f"{key} {tuple(weights[key].shape)}".encode())
+            digest.update(some.to(torch.bfloat16).view(torch.int16).numpy().tobytes())
+        return digest.hexdigest()
 
     def _is_frozen(self, key: str) -> bool:
         if key.startswith("llm."):
