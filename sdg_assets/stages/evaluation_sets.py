@@ -39,5 +39,6 @@ def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.
         order_by=["language", "example_id"],
     )
     rows = rows.slice(0, limit)
-    names = pa.array(map(name_own, rows.to_pylist()), pa.string())
+    named = rows.select(["corpus", "language", "source_corpus", "source_language", "example_id"])
+    names = pa.array(map(name_own, named.to_pylist()), pa.string())
     return rows.set_column(rows.schema.get_field_index("example_id"), "example_id", names)

@@ -77,21 +77,21 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
     work = run.workspace.trainings / checkpoint_id
     output = _locate_output(work)
-    metrics = None if output.exists() else _stored_metrics(run, prefix)
-    if metrics is None:
-        if not output.exists():  # else it is whole, and its run ended before it was stored
-            lineage = Lineage(
-                checkpoint_id=checkpoint_id,
-                corpus=run.corpus.name,
-                language=run.language,
-                snapshot=run.version,
-                run_id=run.run_id,
-                code_version=find_code_version(),
-                composition=composition,
-                contamination=_find_contamination(run, examples),
-            )
-            _train(run, examples, recipe, work, lineage, config.processes)
-        metrics = _store(run, work, prefix)
+    stored = _stored_metrics(run, prefix)
+    if stored is None and not output.exists():
+        lineage = Lineage(
+            checkpoint_id=checkpoint_id,
+            corpus=run.corpus.name,
+            language=run.language,
+            snapshot=run.version,
+            run_id=run.run_id,
+            code_version=find_code_version(),
+            composition=composition,
+            contamination=_find_contamination(run, examples),
+        )
+        _train(run, examples, recipe, work, lineage, config.processes)
+    # An output is whole: trained now, or by a run that ended before it was stored.
+    metrics = _store(run, work, prefix) if stored is None or output.exists() else stored
     row = {
         "checkpoint_id": checkpoint_id,
         "uri": prefix,
