@@ -46,11 +46,11 @@ def choose_home(
 
 
 @corpora_app.command("list")
-def list_corpora() -> None:
+def list_corpora(output: RowFormat = "table") -> None:
     """The registered corpora: kind, languages, reader, and how many rows each stage holds."""
     from sdg_assets.commands.corpora import show_corpora
 
-    show_corpora()
+    show_corpora(output)
 
 
 @corpora_app.command("check")
@@ -179,6 +179,8 @@ def sql(
     output: RowFormat = "table",
 ) -> None:
     """Query the lake: `sdg sql "SELECT corpus, count(*) FROM training_examples GROUP BY ALL"`.
+
+    The tables: `sdg sql "SHOW TABLES"`; the columns of one: `sdg sql "DESCRIBE raw_audio"`.
 
     An older version of a table: `... FROM training_examples AT (VERSION => 42)`.
     """

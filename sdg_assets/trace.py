@@ -6,6 +6,7 @@ that version was removed by gc, today's rows stand in if nothing was made again 
 marked if something was.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -354,16 +355,25 @@ def _checkpoint_steps(
 ) -> Iterator[Step]:
     """Checkpoints of ``partition`` whose training data, at their version, held the examples."""
     for checkpoint in lake.read("trained_checkpoints", where=partition.where).to_pylist():
-        held = lake.read(
+        rows = lake.read(
             "training_examples",
             where={**partition.where, "example_id": [*by_id], "split": "train"},
             version=checkpoint["data_snapshot"],
         ).to_pylist()
+        held = [row for row in rows if _was_used(row, checkpoint)]
         if held:
             made, _ = _describe_view(lake, View("trained_checkpoints", partition))
             notes = {_compare(row, by_id[row["example_id"]], _CONTENT) for row in held}
             facts = {**_facts(checkpoint), "trained_on": [row["example_id"] for row in held]}
             yield Step("trained_checkpoints", facts, made, max(notes))
+
+
+def _was_used(example: Row, checkpoint: Row) -> bool:
+    """Whether training did not skip a row of its data."""
+    if example["answer"] is None and not json.loads(checkpoint["recipe"])["tasks"]["asr"]:
+        return False
+    name = f"{example['source_corpus']}/{example['source_language']}/{example['example_id']}"
+    return name not in json.loads(checkpoint["metrics"]).get("skipped_examples", {})
 
 
 def _compare(row: Row, example: Mapping[str, Any], columns: Iterable[str]) -> str:

@@ -115,7 +115,9 @@ def _appearing_whole(folder: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         yield partial
-        partial.chmod(0o755)  # mkdtemp makes it the owner's alone
+        partial.chmod(0o755)  # mkdtemp makes it the owner's alone, as safetensors its files
+        for path in partial.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

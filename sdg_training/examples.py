@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 MIN_SECONDS = 0.1  # shorter audio gives a feature extractor too few frames to normalise
 _CHUNK = 4096  # rows that are read at once
+_NAMED_SKIPS = 1000
 
 
 class ExamplesError(ValueError):
@@ -96,6 +97,11 @@ class SkipLog:
     def count(self) -> dict[str, int]:
         """Examples by reason, the most frequent first."""
         return dict(Counter(skip.reason for skip in self._skips.values()).most_common())
+
+    def name(self) -> dict[str, str]:
+        """Why each was skipped, by corpus/language/id; of very many the first only."""
+        named = self.examples[:_NAMED_SKIPS]
+        return {"/".join(skip.example.key): skip.reason for skip in named}
 
     def describe(self) -> list[str]:
         """One line per reason, with an example of it."""
@@ -177,6 +183,21 @@ class Examples:
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray:
         parts = [batch[name].to_numpy(zero_copy_only=False) for batch in self._batches]
         return np.concatenate([*parts, np.zeros(0)]).astype(dtype)[self._rows]
+
+
+def compose(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
+    """How many are of each method, corpus, language and speaker, the most first."""
+    columns = {
+        "method": "method",
+        "corpus": "source_corpus",
+        "language": "source_language",
+        "speaker": "speaker",
+    }
+    counts: dict[str, Counter[str]] = {name: Counter() for name in columns}
+    for example in examples:
+        for name, column in columns.items():
+            counts[name][str(getattr(example, column))] += 1
+    return {name: dict(counter.most_common()) for name, counter in counts.items()}
 
 
 def open_examples(source: str | pa.Table) -> Examples:

@@ -28,9 +28,6 @@ class Lineage(_Strict):
     snapshot: int = Field(description="version of the lake that the examples were read at")
     run_id: str
     code_version: str
-    composition: dict[str, dict[str, int]] = Field(
-        description="examples by method, corpus, language and speaker"
-    )
     contamination: dict[str, Contamination] = Field(
         default_factory=dict, description="by evaluation set, as it was when training began"
     )

@@ -14,23 +14,25 @@ _SPEAKERS = 10  # that are named
 def write_model_card(recipe: Recipe, metrics: Mapping[str, Any], lineage: Lineage | None) -> str:
     """Markdown with the metadata that model hubs read."""
     parts = [
-        _write_metadata(recipe, lineage),
+        _write_metadata(recipe, metrics),
         _write_summary(recipe),
-        *([] if lineage is None else [_write_data(lineage), _write_contamination(lineage)]),
+        _write_data(lineage, metrics),
+        *([] if lineage is None else [_write_contamination(lineage)]),
         _write_training(recipe, metrics),
         _write_usage(),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _write_metadata(recipe: Recipe, lineage: Lineage | None) -> str:
-    languages = sorted(lineage.composition.get("language", {})) if lineage else []
+def _write_metadata(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
+    composition = metrics.get("composition", {})
+    languages = sorted(composition.get("language", {}))
     metadata = {
         "library_name": "transformers",
         "pipeline_tag": "audio-text-to-text",
         "base_model": [recipe.encoder, recipe.llm],
         "language": languages or None,
-        "datasets": sorted(lineage.composition.get("corpus", {})) if lineage else None,
+        "datasets": sorted(composition.get("corpus", {})) or None,
         "tags": ["speech", "question-answering", "sdg"],
     }
     known = {name: value for name, value in metadata.items() if value}
@@ -47,18 +49,22 @@ def _write_summary(recipe: Recipe) -> str:
     )
 
 
-def _write_data(lineage: Lineage) -> str:
-    where = f"`{lineage.corpus}|{lineage.language}`"
-    lines = [
-        f"## Data\n\nThe training split of {where}, at version {lineage.snapshot} of the lake "
-        f"(run `{lineage.run_id}`, sdg {lineage.code_version}, checkpoint "
-        f"`{lineage.checkpoint_id}`). Examples:"
-    ]
+def _write_data(lineage: Lineage | None, metrics: Mapping[str, Any]) -> str:
+    if lineage is None:
+        source = "A table of examples"
+    else:
+        source = (
+            f"The training split of `{lineage.corpus}|{lineage.language}`, at version "
+            f"{lineage.snapshot} of the lake (run `{lineage.run_id}`, sdg {lineage.code_version}, "
+            f"checkpoint `{lineage.checkpoint_id}`)"
+        )
+    composition = metrics.get("composition", {})
+    lines = [f"## Data\n\n{source}. Examples that were used:"]
     lines += [
-        _write_table((of, "examples"), lineage.composition.get(of, {}).items())
+        _write_table((of, "examples"), composition.get(of, {}).items())
         for of in ("method", "corpus", "language")
     ]
-    speakers = lineage.composition.get("speaker", {})
+    speakers = composition.get("speaker", {})
     named = ", ".join(f"{name} ({count})" for name, count in list(speakers.items())[:_SPEAKERS])
     lines.append(f"{len(speakers)} speakers or voices; those with most examples: {named}.")
     return "\n\n".join(lines)

@@ -42,6 +42,7 @@ from sdg_training.examples import (
     Examples,
     ExamplesError,
     SkipLog,
+    compose,
     select_unskipped,
 )
 from sdg_training.meter import Meter
@@ -264,6 +265,8 @@ def finish(
     padding, padding_at_random = measure_plan(pools, trainer.recipe)
     metrics = {
         **measure_run(used, meter, trainer.recipe),
+        "composition": compose(used),
+        "skipped_examples": meter.skips.name(),
         "items": {pool.task: round(pool.weight * len(pool.items)) for pool in pools},
         "padding_share": round(padding, 4),
         "padding_share_at_random": round(padding_at_random, 4),

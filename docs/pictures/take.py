@@ -26,7 +26,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
-from sdg_assets.commands.dev import SAMPLES_OFFSET
+from sdg_assets.commands.dev import choose_samples_port
 
 HERE = Path(__file__).parent
 SCALE = 1.5  # pixels of a picture per pixel of the page
@@ -91,11 +91,12 @@ def running_server() -> Iterator[tuple[str, str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    samples_port = choose_samples_port("127.0.0.1", port)
     sdg = Path(sys.executable).with_name("sdg")
     process = subprocess.Popen([sdg, "dev", "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
         wait_for_server(f"{url}/server_info", seconds=120)
-        yield url, f"http://127.0.0.1:{port + SAMPLES_OFFSET}"
+        yield url, f"http://127.0.0.1:{samples_port}"
     finally:
         process.terminate()
         process.wait()

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +12,14 @@ from sdg_assets.commands.checking import HEARD_ITEMS, READ_SECONDS, Preview, pre
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.invocation import program
 from sdg_assets.commands.removal import count_rows, describe_rows, forget
-from sdg_assets.commands.tables import console, print_rows, say
+from sdg_assets.commands.tables import (
+    check_format,
+    console,
+    print_as,
+    print_figures,
+    print_rows,
+    say,
+)
 from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig, load_corpora
 from sdg_assets.corpora.keys import Partition
@@ -24,10 +32,12 @@ from sdg_assets.storage.tables import TABLES
 from sdg_assets.workspace import Workspace, open_workspace, require_home
 
 
-def show_corpora() -> None:
+def show_corpora(output: str) -> None:
+    check_format(output)
     workspace = open_workspace(require_home())
     rows = [describe(config, workspace) for config in workspace.corpora.all().values()]
-    print_rows(rows, "corpora", empty="none yet: `sdg corpora register FILE` adds one")
+    table = partial(print_figures, empty="no corpus yet: `sdg corpora register FILE` adds one")
+    print_as(output, rows, list(rows[0]) if rows else [], table)
 
 
 def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
@@ -42,7 +52,8 @@ def describe(config: CorpusConfig, workspace: Workspace) -> dict[str, Any]:
         "corpus": config.name,
         "kind": config.kind,
         "languages": " ".join(config.languages),
-        "reader or members": source,
+        "examples": counts["training_examples"],
+        "reader_or_members": source,
         "rows": ", ".join(f"{table} {counts[table]}" for table in TABLES if table in counts),
     }
 

@@ -9,11 +9,11 @@ from types import FrameType
 
 from sdg_assets.commands.dagster_home import find_file, prepare
 from sdg_assets.errors import UserError
-from sdg_assets.settings import SAMPLES_VARIABLE
+from sdg_assets.settings import SAMPLES_URL, SAMPLES_VARIABLE
 from sdg_assets.workspace import open_workspace
 
 STOP_SECONDS = 20
-SAMPLES_OFFSET = 1000  # from the web UI's port to that of the samples
+SAMPLES_OFFSET = 1000  # from the web UI's port to that of the samples, where theirs is taken
 _NO_ADVICE = "ignore:Function `dev_command`:FutureWarning"  # to use Dagster's newer `dg dev`
 
 
@@ -30,9 +30,8 @@ def start(host: str, port: int) -> int:
     Raises:
         PortError: one of the addresses cannot be listened on.
     """
-    samples_port = port + SAMPLES_OFFSET
     check_port(host, port)
-    check_port(host, samples_port)
+    samples_port = choose_samples_port(host, port)
     prepare()
     seen = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # links are followed from here
     os.environ[SAMPLES_VARIABLE] = f"http://{seen}:{samples_port}"
@@ -52,6 +51,21 @@ def start(host: str, port: int) -> int:
         return _stop(server)
     finally:
         _kill_group(samples.pid)
+
+
+def choose_samples_port(host: str, port: int) -> int:
+    """Where links lead that were written without a server, if it is free; else one by ``port``.
+
+    Raises:
+        PortError: neither is free.
+    """
+    usual = int(SAMPLES_URL.rpartition(":")[2])
+    try:
+        check_port(host, usual)
+    except PortError:
+        check_port(host, port + SAMPLES_OFFSET)
+        return port + SAMPLES_OFFSET
+    return usual
 
 
 def _serve(host: str, port: int, *module: str) -> subprocess.Popen[bytes]:

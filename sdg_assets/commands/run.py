@@ -10,14 +10,18 @@ from typing import Any
 import dagster as dg
 import yaml
 from dagster._core.events import RunFailureReason
+from dagster._core.execution.scripts import watch_orphans as dagsters_watch
 from pydantic import ValidationError
 
+from sdg_assets.automation import read_finished
+from sdg_assets.commands import watch_orphans
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.invocation import program
 from sdg_assets.commands.liveness import alive
 from sdg_assets.commands.pools import telling_of_waits
 from sdg_assets.commands.tables import say
 from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
+from sdg_assets.corpora.mixtures import Ingredient
 from sdg_assets.definitions import defs
 from sdg_assets.errors import say_plainly
 from sdg_assets.explaining import explain, explain_yaml
@@ -25,6 +29,7 @@ from sdg_assets.partitions import add_partitions, key_of
 from sdg_assets.progress import Progress, listening
 from sdg_assets.settings import SettingsError, home_folder, load_profile
 from sdg_assets.stages import STAGES
+from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, list_asked
 from sdg_assets.stages.trained_checkpoints import merge_recipe
 from sdg_assets.workspace import open_workspace
 from sdg_training.reporting import clear_progress, print_line
@@ -60,6 +65,7 @@ def run_partitions(
     config = parse_settings(settings)
     check_profile(profile, config)
     plans = [chosen or stages_of_kind(kind, upto) for kind in check_registered(partitions)]
+    check_evaluation_sets(dict(zip(partitions, plans, strict=True)), config)
     good = True
     for partition, stages in zip(partitions, plans, strict=True):
         outcome = run_stages(partition, stages, profile=profile, config=config)
@@ -109,6 +115,32 @@ def check_profile(profile: str | None, config: Mapping[str, Mapping[str, Any]]) 
     }
     changes = config.get("trained_checkpoints", {}).get("recipe", {})
     merge_recipe(used["trained_checkpoints"].recipe, changes)
+
+
+def check_evaluation_sets(
+    plans: Mapping[Partition, Sequence[str]], config: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Before a training: whether what is to score it will be there.
+
+    Raises:
+        SettingsError: an evaluation set has no examples, and none of ``plans`` makes them.
+    """
+    workspace = open_workspace()
+    named = config.get("rouge_l_scores", {}).get("evaluate_on", ())
+    done = read_finished(workspace)
+    for partition, stages in plans.items():
+        if "rouge_l_scores" not in stages:
+            continue
+        corpus = workspace.corpus(partition.corpus)
+        for name in choose_evaluation_sets(corpus, named):
+            for asked in list_asked(workspace.corpus(name), partition.language):
+                made = "training_examples" in plans.get(asked, ())
+                if not made and Ingredient("training_examples", asked) not in done:
+                    raise SettingsError(
+                        f"{partition} is scored on {asked}, which has no training_examples yet: "
+                        f"`{program()} run {asked.corpus}/{asked.language}` first, or name other "
+                        "corpora with --set rouge_l_scores.evaluate_on=[...]"
+                    )
 
 
 def stage_names() -> list[str]:
@@ -179,6 +211,7 @@ def run_stages(
     Raises:
         KeyboardInterrupt: Ctrl-C has ended it.
     """
+    dagsters_watch.__file__ = watch_orphans.__file__
     common = {"profile": profile} if profile else {}
     ops = {s: {"config": {**common, **(config or {}).get(s, {})}} for s in stages}
     start, run_id = time.monotonic(), str(uuid.uuid4())

@@ -84,7 +84,7 @@ class CorpusConfig(BaseModel):
     @property
     def sources(self) -> tuple[str, ...]:
         """The corpora that a mixture is made of."""
-        return (*self.members, *self.transcribe)
+        return tuple(dict.fromkeys((*self.members, *self.transcribe)))
 
     def speaks(self, language: str) -> bool:
         return language in self.languages

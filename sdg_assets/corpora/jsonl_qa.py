@@ -1,9 +1,4 @@
-"""Questions and answers over passages, one JSON object per line: the plain way to bring one's own.
-
-Either ``{"context", "question", "answer"}``, or ``{"context", "questions": [{"question",
-"answer"}, ...]}``. A question that the passage does not answer has ``"answer": null`` or
-``"answerable": false``.
-"""
+"""Questions over passages, one JSON object per line: the plain way to bring one's own."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
@@ -46,7 +41,11 @@ class _Questions(Row):
 
 
 class JsonlQA(TextQALayout):
-    """``path`` is a file, or one for each split. A line may name its ``language``.
+    """``path`` is a file, or one for each split.
+
+    A line is ``{"context", "question", "answer"}``, or ``{"context", "questions": [{"question",
+    "answer"}, ...]}``; where the passage has no answer, ``"answer": null`` or ``"answerable":
+    false``. It may have ``id`` (of a question), ``passage_id``, ``split`` and ``language``.
 
     An answer may be in words of its own: whether it stands in its passage is not looked at (the
     layout `squad` does).

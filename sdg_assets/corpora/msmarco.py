@@ -51,7 +51,11 @@ class _Sample(Row):
 
 
 class MSMarco(TextQALayout):
-    """``path`` is a file, or one for each split."""
+    """``path`` is a file, or one for each split.
+
+    An object, or a line, has ``query_id``, ``query``, ``answers``, ``passages`` (each with
+    ``passage_text`` and ``is_selected``) and ``wellFormedAnswers``, as the release has them.
+    """
 
     layout: Literal["msmarco"] = "msmarco"
     path: Files

@@ -36,7 +36,11 @@ class _Entry(Row):
 
 
 class NeMoManifest(SpeechLayout):
-    """``path`` is the manifest, or one for each split; audio paths are relative to its folder."""
+    """``path`` is the manifest, or one for each split; audio paths are relative to its folder.
+
+    A line is ``{"audio_filepath", "text"}``; it may have ``offset`` and ``duration`` (seconds: a
+    segment), ``id``, ``speaker``, ``lang`` and ``split``.
+    """
 
     names_languages: ClassVar[bool] = True
 

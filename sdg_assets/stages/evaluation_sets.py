@@ -1,17 +1,30 @@
-"""Which test examples a checkpoint of a corpus is asked, and how they are read."""
+"""Which test examples a checkpoint of a corpus is asked, and what they are held against."""
 
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.corpora.mixtures import name_own
 from sdg_assets.stages.run import MissingInputError, StageRun
+from sdg_training.recipe import Recipe
 
 
-def name_evaluation_sets(run: StageRun, named: Sequence[str] = ()) -> Sequence[str]:
+def choose_evaluation_sets(corpus: CorpusConfig, named: Sequence[str] = ()) -> Sequence[str]:
     """Corpora: those named, else as this one's YAML says, else its members, else itself."""
-    return named or run.corpus.evaluate_on or run.corpus.members or (run.corpus.name,)
+    return named or corpus.evaluate_on or corpus.members or (corpus.name,)
+
+
+def list_asked(corpus: CorpusConfig, language: str) -> list[Partition]:
+    """The partitions of an evaluation set whose examples are asked in ``language``.
+
+    ``mul``: those of all its languages, but where it is a mixture that unites them itself.
+    """
+    is_united = language in corpus.languages
+    languages = corpus.languages if language == ALL_LANGUAGES and not is_united else (language,)
+    return [Partition(corpus.name, each) for each in languages if each in corpus.languages]
 
 
 def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.Table:
@@ -22,19 +35,20 @@ def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.
     Raises:
         MissingInputError: training_examples were not materialised for one of them.
     """
-    known = run.workspace.corpus(corpus).languages
-    is_united = run.language in known  # a mixture's `mul` holds its other languages' examples
-    languages = known if run.language == ALL_LANGUAGES and not is_united else (run.language,)
-    for language in languages:
-        partition = Partition(corpus, language)
-        if language in known and not run.materialised("training_examples", partition):
+    asked = list_asked(run.workspace.corpus(corpus), run.language)
+    for partition in asked:
+        if not run.materialised("training_examples", partition):
             raise MissingInputError(
                 f"the evaluation set {partition} has no training_examples yet: "
                 "materialise that partition first"
             )
     rows = run.workspace.lake.read(
         "training_examples",
-        where={"corpus": corpus, "language": list(languages), "split": "test"},
+        where={
+            "corpus": corpus,
+            "language": [partition.language for partition in asked],
+            "split": "test",
+        },
         version=run.version,
         order_by=["language", "example_id"],
     )
@@ -42,3 +56,8 @@ def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.
     named = rows.select(["corpus", "language", "source_corpus", "source_language", "example_id"])
     names = pa.array(map(name_own, named.to_pylist()), pa.string())
     return rows.set_column(rows.schema.get_field_index("example_id"), "example_id", names)
+
+
+def keep_served(examples: pa.Table, recipe: Recipe) -> pa.Table:
+    """Training examples of use to ``recipe``: a recording may only be there to be transcribed."""
+    return examples if recipe.tasks.asr else examples.filter(pc.is_valid(examples["answer"]))

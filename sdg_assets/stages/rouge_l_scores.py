@@ -13,10 +13,11 @@ from sdg_assets.leaderboard import Standing, read_standings, stand
 from sdg_assets.progress import Progress
 from sdg_assets.quality.contamination import COLUMNS, Shown, find_shown
 from sdg_assets.stages.cascade import Recording, recognize
-from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
+from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, keep_served, read_test_split
 from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import Link, grouped_bars, heat_map, markdown_table
+from sdg_training.recipe import Recipe
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]  # evaluation set, language, example
@@ -62,7 +63,7 @@ def rouge_l_scores(run: StageRun, config: RougeLScoresConfig) -> StageResult:
     run.require("trained_checkpoints")
     checkpoint = run.read("trained_checkpoints")[-1]
     limit = config.limit or run.profile.evaluation_limit
-    names = name_evaluation_sets(run, config.evaluate_on)
+    names = choose_evaluation_sets(run.corpus, config.evaluate_on)
     examples = pa.concat_tables([read_test_split(run, corpus, limit) for corpus in names])
     if examples.num_rows == 0:
         raise NothingToScoreError(
@@ -103,7 +104,8 @@ def find_contamination(
         columns=COLUMNS,
         version=checkpoint["data_snapshot"],
     )
-    return dict(zip(asked, find_shown(list(asked.values()), training), strict=True))
+    served = keep_served(training, Recipe.model_validate_json(checkpoint["recipe"]))
+    return dict(zip(asked, find_shown(list(asked.values()), served), strict=True))
 
 
 def refuse_contaminated(shown: Mapping[Key, Shown]) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import sys
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,11 @@ from sdg_assets.errors import UserError
 from sdg_assets.explaining import explain
 from sdg_assets.quality.contamination import COLUMNS, find_shown, summarise
 from sdg_assets.settings import SettingsError, merge_fields
-from sdg_assets.stages.evaluation_sets import name_evaluation_sets, read_test_split
+from sdg_assets.stages.evaluation_sets import (
+    choose_evaluation_sets,
+    keep_served,
+    read_test_split,
+)
 from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import (
     MissingInputError,
@@ -73,7 +76,6 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
     recipe = merge_recipe(run.profile.recipe, read_changes(config.recipe))
     examples = _training_split(run)
     checkpoint_id = identify(examples, recipe)
-    composition = compose(examples)
     prefix = f"checkpoints/{run.corpus.name}/{run.language}/{checkpoint_id}"
     work = run.workspace.trainings / checkpoint_id
     output = _locate_output(work)
@@ -86,8 +88,7 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
             snapshot=run.version,
             run_id=run.run_id,
             code_version=find_code_version(),
-            composition=composition,
-            contamination=_find_contamination(run, examples),
+            contamination=_find_contamination(run, keep_served(examples, recipe)),
         )
         _train(run, examples, recipe, work, lineage, config.processes)
     # An output is whole: trained now, or by a run that ended before it was stored.
@@ -99,7 +100,7 @@ def trained_checkpoints(run: StageRun, config: TrainedCheckpointsConfig) -> Stag
         "examples": metrics["examples"],
         "audio_hours": metrics["audio_hours"],
         "recipe": recipe.model_dump_json(),
-        "composition": json.dumps(composition, ensure_ascii=False),
+        "composition": json.dumps(metrics["composition"], ensure_ascii=False),
         "metrics": json.dumps(metrics),
         "code_version": find_code_version(),
         "trained_at": datetime.now(UTC),
@@ -127,24 +128,10 @@ def identify(examples: pa.Table, recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def compose(examples: pa.Table) -> dict[str, dict[str, int]]:
-    """How many examples are of each method, corpus, language and speaker."""
-    columns = {
-        "method": "method",
-        "corpus": "source_corpus",
-        "language": "source_language",
-        "speaker": "speaker",
-    }
-    return {
-        name: dict(Counter(map(str, examples.column(column).to_pylist())).most_common())
-        for name, column in columns.items()
-    }
-
-
 def _find_contamination(run: StageRun, examples: pa.Table) -> dict[str, Contamination]:
     """By evaluation set, of those that are there."""
     found = {}
-    for corpus in name_evaluation_sets(run):
+    for corpus in choose_evaluation_sets(run.corpus):
         try:
             asked = read_test_split(run, corpus).select(COLUMNS).to_pylist()
         except MissingInputError:

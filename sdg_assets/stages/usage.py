@@ -39,10 +39,22 @@ class EngineUse:
 
 
 def describe_engines(uses: Sequence[EngineUse]) -> dict[str, Any]:
-    """Metadata: each figure under ``<kind>_<figure>``, and all of them as a table."""
+    """Metadata: each figure under ``<kind>_<figure>``, and all of them as a table.
+
+    An engine that was used several times, as for several languages, is told once.
+    """
     if not uses:
         return {}
-    rows = [{"engine": use.name, **use.figures()} for use in uses]
+    merged: dict[tuple[str, str], EngineUse] = {}
+    for use in uses:
+        known = merged.get((use.kind, use.name))
+        calls = use.calls if known is None else known.calls.merge(use.calls)
+        merged[use.kind, use.name] = EngineUse(use.kind, use.name, calls)
+    rows = [{"engine": use.name, **use.figures()} for use in merged.values()]
     table = markdown_table(align(rows))
-    scalars = {f"{use.kind}_{name}": value for use in uses for name, value in use.figures().items()}
+    scalars = {
+        f"{use.kind}_{name}": value
+        for use in merged.values()
+        for name, value in use.figures().items()
+    }
     return {"engines": dg.MetadataValue.md(table), **scalars}

@@ -10,6 +10,7 @@ import io
 import os
 import tarfile
 import tempfile
+import uuid
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -263,15 +264,16 @@ def _cut(ref: BlobRef, ranges: Sequence[tuple[str, int]], blocks: Sequence[bytes
 def _write_file(path: Path, data: bytes) -> None:
     """All of it or nothing, also when the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with partial.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _read_time(info: dict[str, Any]) -> datetime:

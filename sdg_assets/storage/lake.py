@@ -6,6 +6,7 @@ commit is a *version* (a DuckLake snapshot id) that can be read again later.
 """
 
 import os
+import re
 import tempfile
 import threading
 import uuid
@@ -44,8 +45,10 @@ _ADVICE = {
     "unable to connect": "Check that the catalog's server runs and that its address is right.",
     "no snapshot found": "That version never was, or has been removed by garbage collection.",
     "does not match existing data path": "Set the data URL to the one that the lake was made with.",
+    "table with name": f"The tables are {', '.join(sorted(TABLES))}.",
     "lock timeout": "Another writer has held the lake for very long: look for a run that hangs.",
 }
+_SYSTEM_TABLE = re.compile(r'Did you mean "(?:pg|duckdb|sqlite)_\w+[^\n]*\n')
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +261,7 @@ class Lake:
             raise self._explain(action, error) from None
 
     def _explain(self, action: str, error: Exception) -> LakeError:
-        said = hide_password(str(error)).strip()
+        said = _SYSTEM_TABLE.sub("", hide_password(str(error))).strip()
         if isinstance(error, filelock.Timeout):
             said = f"lock timeout: {said}"
         advice = [advice for words, advice in _ADVICE.items() if words in said.lower()]

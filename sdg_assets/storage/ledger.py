@@ -89,6 +89,15 @@ class Summary:
             **{name: _sum([getattr(o, name) for o in (self, *outcomes)]) for name in _SUMS},
         )
 
+    def merge(self, other: "Summary") -> "Summary":
+        return Summary(
+            self.reused + other.reused,
+            self.performed + other.performed,
+            self.failed + other.failed,
+            self.seconds + other.seconds,
+            **{name: _sum([getattr(self, name), getattr(other, name)]) for name in _SUMS},
+        )
+
 
 Perform = Callable[[Sequence[Call]], Sequence[Outcome]]
 

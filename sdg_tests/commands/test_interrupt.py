@@ -38,7 +38,7 @@ def test_one_interrupt_ends_the_training_and_all_that_was_to_follow(
             line = process.stdout.readline()
             assert line, said
             said += line
-        os.kill(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all that runs for it
         rest, _ = process.communicate(timeout=60)  # until the last process lets go of its output
         deadline = time.monotonic() + 10
         while is_there(process.pid) and time.monotonic() < deadline:

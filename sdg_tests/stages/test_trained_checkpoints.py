@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sdg_assets.commands.run import run_stages, stages_upto
+from sdg_assets.commands.run import run_partitions, run_stages, stages_upto
 from sdg_assets.corpora.keys import Partition
+from sdg_assets.settings import SettingsError
 from sdg_assets.trace import trace
 from sdg_assets.workspace import open_workspace
 from sdg_tests.factory import SENTENCES, register, register_quiz, write_speech
@@ -48,6 +49,10 @@ def test_recordings_are_transcribed_without_a_question(home: Path, tmp_path: Pat
     lists = {"members": ["quiz"], "transcribe": ["talks"], "evaluate_on": ["quiz"]}
     register(tmp_path, name="mix", kind="mixture", languages=["en"], **lists)
     mixture, talks = Partition("mix", "en"), Partition("talks", "en")
+    with pytest.raises(SettingsError, match=r"mix\|en is scored on talks\|en, .* run talks/en`"):
+        run_partitions(
+            ["mix/en"], "rouge_l_scores", None, None, ["rouge_l_scores.evaluate_on=[talks]"]
+        )
     missing = run_stages(mixture, ["training_examples"]).failed["training_examples"]
     assert "the mixture mix needs transcripts of talks|en" in missing
     assert not run_stages(talks, stages_upto("transcripts")).failed
@@ -77,6 +82,14 @@ def test_recordings_are_transcribed_without_a_question(home: Path, tmp_path: Pat
         step.stage for step in steps
     ]
 
+    config = {"trained_checkpoints": {"recipe": RECIPE | {"max_steps": 3}}}
+    assert not run_stages(mixture, ["trained_checkpoints"], config=config).failed
+    [checkpoint] = lake.read("trained_checkpoints").to_pylist()
+    assert json.loads(checkpoint["metrics"])["skipped"] == {"no_question": len(heard)}
+    assert json.loads(checkpoint["composition"])["method"] == {"tts": len(trained) - len(heard)}
+    steps = trace(lake, f"talks/en/{heard[0]['utterance_id']}")
+    assert steps[-1].stage == "training_examples"
+
 
 def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(
     home: Path, tmp_path: Path
@@ -104,7 +117,7 @@ def test_a_killed_training_goes_on_and_the_checkpoint_knows_its_data(
     assert metrics["updates"] == len(metrics["loss"]) == 60
     assert metrics["examples"] == 3
     assert lineage["snapshot"] == row["data_snapshot"]
-    assert lineage["composition"]["method"] == {"tts": 3}
+    assert metrics["composition"]["method"] == {"tts": 3}
     assert f"`quiz|en`, at version {row['data_snapshot']}" in card
     assert not any(home.glob("training/*"))  # nothing is left of the way there
 

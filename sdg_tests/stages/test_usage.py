@@ -29,6 +29,18 @@ def test_figures_are_those_of_the_calls_made_now() -> None:
     assert "openai-compatible/m" in table
 
 
+def test_an_engine_that_is_used_again_is_told_once() -> None:
+    uses = [
+        EngineUse("asr", "w", Summary(reused=40)),
+        EngineUse("asr", "w", Summary(reused=2, performed=3, seconds=1.5, audio_seconds=6.0)),
+    ]
+    described = describe_engines(uses)
+    assert described["asr_reused"] == 42
+    assert described["asr_calls"] == 3
+    assert described["asr_audio_seconds_per_second"] == 4.0
+    assert described["engines"].value.count("| w |") == 1
+
+
 def test_nothing_made_has_no_speed() -> None:
     described = describe_engines([EngineUse("asr", "w", Summary(reused=3))])
     assert {name for name in described if "second" in name} == {"asr_seconds"}

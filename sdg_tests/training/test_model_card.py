@@ -16,12 +16,6 @@ LINEAGE = Lineage(
     snapshot=42,
     run_id="run-1",
     code_version="0.1.0",
-    composition={
-        "method": {"tts": 3, "pseudo": 2},
-        "corpus": {"xquad": 3, "talks": 2},
-        "language": {"hi": 4, "zh": 1},
-        "speaker": {f"voice-{number}": 20 - number for number in range(15)},
-    },
     contamination={
         "quiz": Contamination(
             examples=7,
@@ -33,7 +27,19 @@ LINEAGE = Lineage(
         )
     },
 )
-METRICS = {"examples": 5, "final_loss": 0.25, "skipped": {"empty_answer": 1}, "loss": [1.0] * 500}
+COMPOSITION = {
+    "method": {"tts": 3, "pseudo": 2},
+    "corpus": {"xquad": 3, "talks": 2},
+    "language": {"hi": 4, "zh": 1},
+    "speaker": {f"voice-{number}": 20 - number for number in range(15)},
+}
+METRICS = {
+    "composition": COMPOSITION,
+    "examples": 5,
+    "final_loss": 0.25,
+    "skipped": {"empty_answer": 1},
+    "loss": [1.0] * 500,
+}
 
 
 def test_it_says_where_the_data_came_from() -> None:
@@ -58,7 +64,8 @@ def test_without_lineage_it_says_what_it_knows() -> None:
     card = write_model_card(recipe, METRICS, None)
     assert "SALM-XATT" in card
     assert "(trained)" in card
-    assert "## Data" not in card
+    assert "A table of examples. Examples that were used:" in card
+    assert "## Contamination" not in card
 
 
 def test_other_code_is_another_version(tmp_path: Path) -> None:
