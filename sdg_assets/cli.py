@@ -232,6 +232,22 @@ def ask(
     ask_about(checkpoint, audio, question, beams, compare=compare)
 
 
+@app.command("dataset")
+def dataset(
+    partition: Annotated[str, typer.Argument(help="CORPUS/LANGUAGE, a mixture's among them.")],
+    target: Annotated[Path, typer.Argument(help="The new folder.")],
+) -> None:
+    """Write a partition's training_examples as files: for another program, or for a colleague.
+
+    FOLDER/audio has each recording once, as FLAC. For each split there are SPLIT.jsonl (a NeMo
+    manifest with question and answer beside the text) and SPLIT.parquet, which
+    `python -m sdg_training.train` takes as `examples`, with FOLDER as `blobs`.
+    """
+    from sdg_assets.commands.dataset import write_dataset
+
+    write_dataset(partition, target)
+
+
 @app.command("export")
 def export(
     checkpoint: Checkpoint,

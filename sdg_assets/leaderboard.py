@@ -40,16 +40,17 @@ class Standing:
     figures: dict[str, float]
 
     def intervals(self) -> dict[str, Interval]:
-        """ROUGE-L untrained and under the other conditions, then trained."""
+        """ROUGE-L trained, then untrained and under the other conditions."""
         named = {name.replace("_", " "): value for name, value in self.conditions.items()}
-        return {**named, "trained": self.rouge_l}
+        return {"trained": self.rouge_l, **named}
 
     def to_row(self) -> Row:
-        """For people to read."""
+        """For people to read: of the conditions the means alone."""
         return {
             "asked": self.asked,
             "questions": self.questions,
-            **{name: str(interval) for name, interval in self.intervals().items()},
+            "trained": str(self.rouge_l),
+            **{name: each.mean for name, each in self.intervals().items() if name != "trained"},
             **{name.replace("_", " "): value for name, value in self.figures.items()},
         }
 

@@ -32,12 +32,11 @@ def show_leaderboard(by: str, output: str) -> None:
 
 
 def _tell(standing: Standing) -> dict[str, Any]:
-    """For a terminal: the interval of the trained checkpoint alone, the means of the others."""
-    row = standing.to_row() | {
-        name: str(interval) if name == "trained" else round(interval.mean, 3)
-        for name, interval in standing.intervals().items()
+    """For a terminal, the most important first."""
+    row = {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in standing.to_row().items()
     }
-    row |= {name: round(value, 3) for name, value in row.items() if isinstance(value, float)}
     first = {name: row[name] for name in _FIRST if name in row}
     return {"trained on": standing.trained_on, **first, **row, "checkpoint": standing.checkpoint}
 

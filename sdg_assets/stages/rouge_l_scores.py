@@ -214,7 +214,11 @@ def _describe(
 
 
 def _table(standings: Sequence[Standing]) -> dg.MetadataValue[Any]:
-    return dg.MetadataValue.md(markdown_table([standing.to_row() for standing in standings]))
+    rows = [standing.to_row() for standing in standings]
+    unbroken = [
+        {**row, "trained": row["trained"].replace(" ", "\N{NO-BREAK SPACE}")} for row in rows
+    ]
+    return dg.MetadataValue.md(markdown_table(unbroken))
 
 
 def _samples(run: StageRun, rows: list[Row], *, best: bool = False) -> list[Row]:
