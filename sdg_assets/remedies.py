@@ -49,7 +49,10 @@ _RECIPE = "cut the recording, or raise the limit in the recipe and train again"
 
 REMEDIES: Mapping[str, Mapping[str, str]] = {
     "raw_audio": {**_LISTED, **_AUDIO, **_TEXT},
-    "transcripts": {"transcript_gone": "materialise raw_audio again"},
+    "transcripts": {
+        "transcript_gone": "materialise raw_audio again",
+        "silent": "record it again, or remove it",
+    },
     "text_qa": {**_LISTED, **_QUESTIONS},
     "generated_qa": {
         "not_json": _FORM,
@@ -68,6 +71,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "too_long": _VOICE,
     },
     "rouge_l_scores": {
+        "no_question": "leave it out of the evaluation set",
         "empty_question": "correct it in its corpus",
         "empty_answer": "correct it in its corpus",
         "placeholder_in_text": "remove the placeholder from its corpus",

@@ -175,12 +175,13 @@ def test_landed_files_flow_and_languages_are_added(
         params = {"selector": selector, "assetSelection": selection, "partitionNames": names}
         launched = server.ask(BACKFILL_JOB, {"params": params})["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        failing = launch_backfill(instance, ["transcripts"], [Partition("talks", "en")])
+        talks = [Partition("talks", "en")]
+        failing = launch_backfill(instance, ["transcripts"], talks)
         more = len(passages("en", 6))
         write_speech(home / "landing" / "dropped" / "en", passages("en", more)[4:])
 
         capsys.readouterr()
-        assert not follow(instance, failing)
+        assert not follow(instance, failing, talks)
         said = capsys.readouterr().out
         assert "failed talks|en transcripts: " in said
         assert "raw_audio of talks|en is not there yet: materialise raw_audio for this" in said

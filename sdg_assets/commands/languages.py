@@ -12,7 +12,7 @@ from dagster._core.utils import make_new_backfill_id
 from sdg_assets.automation import read_finished
 from sdg_assets.commands.checking import preview
 from sdg_assets.commands.dagster_home import open_instance
-from sdg_assets.commands.run import check_stages, read_failures, stages_of_kind
+from sdg_assets.commands.run import check_stages, read_failures, stage_names, stages_of_kind
 from sdg_assets.commands.tables import console, print_rows, say
 from sdg_assets.corpora.base import CorpusError
 from sdg_assets.corpora.config import CorpusConfig
@@ -65,7 +65,10 @@ def add(language: str, corpora: Sequence[str], upto: str, *, wait: bool) -> bool
         if not wait:
             console.print("`sdg dev` runs it; follow it in the web UI under Runs, Backfills.")
             return True
-        succeeded = [follow(instance, backfill) for backfill in backfills]
+        succeeded = [
+            follow(instance, backfill, partitions)
+            for backfill, partitions in zip(backfills, targets.values(), strict=True)
+        ]
         return all(succeeded)
 
 
@@ -148,13 +151,16 @@ def launch_backfill(
     return backfill.backfill_id
 
 
-def follow(instance: DagsterInstance, backfill_id: str) -> bool:
+def follow(instance: DagsterInstance, backfill_id: str, partitions: Sequence[Partition]) -> bool:
     """Say how far each partition is until the backfill ends; whether Dagster calls it a success."""
     said = ""
     while (backfill := instance.get_backfill(backfill_id)) and backfill.status in UNFINISHED:
         runs = latest_runs(instance, backfill_id)
-        line = "; ".join(f"{key}: {describe(instance, run)}" for key, run in runs.items())
-        line = line or "not begun yet: `sdg dev` runs it"
+        told = {key: describe(instance, run) for key, run in runs.items()}
+        waiting = dict.fromkeys(map(str, partitions), "waiting")
+        line = "; ".join(f"{key}: {state}" for key, state in (waiting | told).items())
+        if not told:
+            line += ": Dagster's daemon, which `sdg dev` runs, begins it within half a minute"
         if line != said:
             console.print(f"  {line}", soft_wrap=True)
             said = line
@@ -184,9 +190,13 @@ def latest_runs(instance: DagsterInstance, backfill_id: str) -> dict[str, dg.Dag
 
 
 def describe(instance: DagsterInstance, run: dg.DagsterRun) -> str:
-    """A run's status, and the stage that it is at."""
+    """A run's status, and the stage that it is at; its checks are steps, too."""
     if run.status != dg.DagsterRunStatus.STARTED:
         return run.status.value.lower()
-    begun = [step for step in instance.get_run_step_stats(run.run_id) if step.start_time]
-    latest = max(begun, key=lambda step: step.start_time or 0, default=None)
-    return latest.step_key.split(".")[0] if latest else "started"
+    begun = {
+        step.step_key.split(".")[0]: step.start_time
+        for step in instance.get_run_step_stats(run.run_id)
+        if step.start_time
+    }
+    stages = [stage for stage in stage_names() if stage in begun]
+    return f"{stages[-1]}, stage {len(stages)}" if stages else "started"

@@ -28,8 +28,11 @@ class _SpeechReader:
         seen: dict[str, str] = {}
         for item in self.layout.read(language):
             if isinstance(item, Reject):
-                if text_expected or item.reason != "orphan_transcript":
+                expected = text_expected or item.reason != "orphan_transcript"
+                if expected and _tells_faults(self.corpus, language):
                     yield _printable(item)
+                continue
+            if item.language is None and not _tells_faults(self.corpus, language):
                 continue
             item = _tidy_utterance(item, text_expected)
             reject = _reject_utterance(item, self.corpus, seen)
@@ -48,7 +51,10 @@ class _TextQAReader:
         seen: dict[str, str] = {}
         for item in self.layout.read(language):
             if isinstance(item, Reject):
-                yield _printable(item)
+                if _tells_faults(self.corpus, language):
+                    yield _printable(item)
+                continue
+            if item.language is None and not _tells_faults(self.corpus, language):
                 continue
             item = _tidy_qa(item)
             reject = _reject_qa(item, self.corpus, seen)
@@ -105,6 +111,12 @@ def _check_language(corpus: CorpusConfig, language: str) -> None:
             f"{corpus.name} has no language {language!r} (it has {', '.join(corpus.languages)}): "
             "add it to `languages` in the corpus's YAML file"
         )
+
+
+def _tells_faults(corpus: CorpusConfig, language: str) -> bool:
+    """Whether what belongs to no language is counted here: once, in the first of the languages
+    that are read from the same files."""
+    return not corpus.needs_tags or language == corpus.languages[0]
 
 
 def _reject_utterance(

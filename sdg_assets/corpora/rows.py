@@ -42,6 +42,8 @@ def _describe(kind: str, message: str, value: object) -> str:
             return f"is no list: {_shorten(value)}"
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"is no object with fields: {_shorten(value)}"
+        case "too_short" | "string_too_short":
+            return "is empty"
         case "value_error":
             return message.removeprefix("Value error, ")
         case _:

@@ -10,6 +10,8 @@ from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import stage
 from sdg_assets.stages.views import histograms
 
+_QUIETEST = 1e-4  # -80 dBFS; some real speech lies at -65
+
 
 class TranscriptsConfig(StageConfig):
     pass
@@ -26,7 +28,7 @@ def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
 
     Text whose audio was quarantined is left out; audio without text was quarantined there.
     """
-    audio = run.read("raw_audio", ["utterance_id", "source_path", "duration"])
+    audio = run.read("raw_audio", ["utterance_id", "source_path", "duration", "peak"])
     texts = {
         item.utterance_id: item
         for item in open_speech_reader(run.corpus).read(run.language)
@@ -44,6 +46,14 @@ def transcripts(run: StageRun, config: TranscriptsConfig) -> StageResult:
                     "its transcript was there when the audio was read and is not now",
                     utterance["source_path"],
                 )
+            )
+            continue
+        if utterance["peak"] < _QUIETEST:
+            detail = (
+                f"nothing is heard (peak {utterance['peak']:.1e} of full scale), and it has text"
+            )
+            rejects.append(
+                Reject(utterance["utterance_id"], "silent", detail, utterance["source_path"])
             )
             continue
         text = " ".join(source.text.split())

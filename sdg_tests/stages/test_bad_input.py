@@ -71,6 +71,8 @@ def test_bad_audio_is_quarantined_and_the_rest_goes_on(home: Path, tmp_path: Pat
         path.with_suffix(".txt").write_text("Oscar sang in the church.", encoding="utf-8")
     (folder / "orphan.txt").write_text("nobody said this", encoding="utf-8")
     (folder / "mute.flac").write_bytes(flac)
+    soundfile.write(folder / "unheard.flac", np.zeros(16_000, np.float32), 16_000)
+    (folder / "unheard.txt").write_text("Somebody said this.", encoding="utf-8")
 
     register_folder(tmp_path, "talks", "labelled_speech", ["en"])
     outcome = run_stages(TALKS, stages_upto("transcripts"))
@@ -86,11 +88,12 @@ def test_bad_audio_is_quarantined_and_the_rest_goes_on(home: Path, tmp_path: Pat
         "mute": "missing_text",
     }
     kept = ids("raw_audio")
-    assert {"u000", "u001", "mislabelled"} < set(kept)
-    assert len(kept) == 4
+    assert {"u000", "u001", "mislabelled", "unheard"} < set(kept)
+    assert len(kept) == 5
     assert any("weird" in name and "\n" not in name for name in kept)
-    assert ids("transcripts") == kept
-    assert outcome.warnings["raw_audio.few_quarantined"].startswith("8 of 12")
+    assert quarantined("transcripts") == {"unheard": "silent"}
+    assert ids("transcripts") == [name for name in kept if name != "unheard"]
+    assert outcome.warnings["raw_audio.few_quarantined"].startswith("8 of 13")
 
 
 def test_questions_that_cannot_be_used_are_quarantined(home: Path, tmp_path: Path) -> None:
