@@ -1,5 +1,6 @@
 """`sdg`: what one does from a shell. Every command explains itself with ``--help``."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -239,9 +240,9 @@ def dataset(
 ) -> None:
     """Write a partition's training_examples as files: for another program, or for a colleague.
 
-    FOLDER/audio has each recording once, as FLAC. For each split there are SPLIT.jsonl (a NeMo
+    TARGET/audio has each recording once, as FLAC. For each split there are SPLIT.jsonl (a NeMo
     manifest with question and answer beside the text) and SPLIT.parquet, which
-    `python -m sdg_training.train` takes as `examples`, with FOLDER as `blobs`.
+    `python -m sdg_training.train` takes as `examples`, with TARGET as `blobs`.
     """
     from sdg_assets.commands.dataset import write_dataset
 
@@ -320,7 +321,10 @@ def collect_garbage(
 @app.command("dev")
 def dev(
     port: Annotated[
-        int, typer.Option(help="Port of the web UI; the samples: 1000 more.", min=1, max=64535)
+        int,
+        typer.Option(
+            help="Port of the web UI; samples are on 4000, else 1000 more.", min=1, max=64535
+        ),
     ] = 3000,
     host: Annotated[str, typer.Option(help="Address that the web UI listens on.")] = "127.0.0.1",
 ) -> None:
@@ -339,6 +343,16 @@ def demo() -> None:
     with saying_how_to_go_on():
         if not run_demo():
             raise typer.Exit(1)
+
+
+def unbreak_help(*apps: typer.Typer) -> None:
+    """A paragraph of a docstring is one line: Typer would keep the line breaks of the source."""
+    for command in (command for each in apps for command in each.registered_commands):
+        paragraphs = (inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(each.split()) for each in paragraphs)
+
+
+unbreak_help(app, corpora_app, languages_app)
 
 
 def main() -> None:
