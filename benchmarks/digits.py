@@ -54,6 +54,7 @@ RECIPE: dict[str, Any] = {
     "adapter": {"hidden_size": 256},
     "lora": {"rank": 8},
     "learning_rate": 1e-3,
+    "weight_decay": 0.1,
     "batch_size": 32,
     "epochs": 200,
     "cpu_threads": 1,
@@ -93,7 +94,7 @@ def parse() -> argparse.Namespace:
     )
     shared = Path(__file__).parents[1].parent / "shared" / "data" / "fsdd" / "recordings"
     parser.add_argument("--data", type=Path, default=shared, help="folder of DIGIT_SPEAKER_N.wav")
-    parser.add_argument("--updates", type=int, default=600, help="of training, per fold and way")
+    parser.add_argument("--updates", type=int, default=300, help="of training, per fold and way")
     parser.add_argument("--synthesized", type=int, default=2000, help="clips")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--folds", nargs="+", help="speakers to leave out; default: each")
