@@ -117,7 +117,9 @@ def grouped_bars(groups: Mapping[str, Mapping[str, float]], label: str) -> str:
         axis.bar(positions, [group[name] for group in groups.values()], width, label=name)
     axis.set_xticks([g + 0.4 - width / 2 for g in range(len(groups))], list(groups), fontsize=7)
     axis.set_ylabel(label)
-    axis.legend(fontsize=7, frameon=False)
+    axis.legend(
+        fontsize=7, frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1)
+    )
     return _embed(figure)
 
 
