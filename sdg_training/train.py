@@ -45,6 +45,7 @@ from sdg_training.examples import (
     compose,
     select_unskipped,
 )
+from sdg_training.interrupts import INTERRUPTED, ending_on_interrupt
 from sdg_training.meter import Meter
 from sdg_training.precision import wants_bfloat16
 from sdg_training.recipe import Recipe, TrainConfig
@@ -362,7 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
     path = parser.parse_args(arguments).config
     transformers_logging.set_verbosity_error()
-    with open_reporter() as reporter:
+    with ending_on_interrupt(), open_reporter() as reporter:
         status = _run(path, reporter)
     sys.exit(status)
 
@@ -374,7 +375,7 @@ def _run(path: Path, reporter: PrintReporter) -> int:
     except (TrainingError, ExamplesError, CheckpointError, OSError) as error:
         reporter.fail(str(error))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except Exception as error:
         traceback.print_exc()
         reporter.fail(f"{type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
 """A process that a stage starts: what it tells of itself meanwhile, and what it fails of."""
 
+import subprocess
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterPipesExecutionError
+from dagster._core.errors import DagsterExecutionInterruptedError, DagsterPipesExecutionError
 from dagster._core.pipes.context import PipesMessageHandler
 from dagster_pipes import PipesParams
 
@@ -30,6 +31,7 @@ def launch(context: Any, command: Sequence[str]) -> None:
 
     Raises:
         LaunchError: it failed.
+        DagsterExecutionInterruptedError: the run was interrupted.
     """
     reader = _Reader()
     observe = partial(_observe, context, reader, [])
@@ -41,6 +43,8 @@ def launch(context: Any, command: Sequence[str]) -> None:
                 client.run(context=context, command=list(command))
         except DagsterPipesExecutionError as error:
             raise LaunchError(reader.find("error") or str(error)) from error
+        except subprocess.TimeoutExpired as error:  # of the wait for it to end once interrupted
+            raise DagsterExecutionInterruptedError from error
 
 
 class _Reader(dg.PipesTempFileMessageReader):
