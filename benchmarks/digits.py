@@ -49,6 +49,8 @@ ACCENTS: dict[str, Sequence[str]] = dict.fromkeys(ENGLISH, DIGITS) | {
     "el": ("ζίροου", "ουάν", "του", "θρι", "φορ", "φάιβ", "σιξ", "σέβεν", "έιτ", "νάιν"),
 }
 WAYS = ("real", "synthesized", "both")
+PADDING = 0.4  # seconds of silence on either side
+SNR = 10.0  # dB: noise, below the level of the digit
 RECIPE: dict[str, Any] = {
     "freeze_encoder": False,
     "adapter": {"hidden_size": 256},
@@ -142,9 +144,18 @@ def narrow(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def record(speaker: str, digit: int, samples: np.ndarray, rate: int) -> Clip:
-    """With 0.1 s of silence on either side."""
+    """With silence on either side, and all of it in noise, so that every room is as quiet.
+
+    Features are normalised over a recording: how quiet its pauses are changes those of its speech,
+    and each of the six speakers has a noise floor of his own (-38 to -66 dBFS).
+    """
     asked = Question(QUESTION, DIGITS[digit])
-    return make_clip("en", speaker, DIGITS[digit], [asked], np.pad(samples, rate // 10), rate)
+    padded = np.pad(samples, int(PADDING * rate))
+    level = np.sqrt(np.mean(samples**2)) * 10 ** (-SNR / 20)
+    generator = np.random.default_rng(len(samples))
+    noisy = padded + level * generator.standard_normal(len(padded))
+    scaled = (0.5 * noisy / np.abs(noisy).max()).astype(np.float32)
+    return make_clip("en", speaker, DIGITS[digit], [asked], scaled, rate)
 
 
 def run_fold(

@@ -59,7 +59,7 @@ def landing_sensor(
         time.time(),
         landing.quiet_seconds,
         landing.max_partitions_per_tick,
-        _ingested(opened),
+        read_ingested(opened),
         find_busy(context.instance),
     )
     seen = dict(decision.seen)
@@ -167,7 +167,7 @@ def read_finished(workspace: Workspace) -> dict[Ingredient, datetime]:
     }
 
 
-def _ingested(workspace: Workspace) -> dict[str, float]:
+def read_ingested(workspace: Workspace) -> dict[str, float]:
     """When the last ingestion of each partition began, in seconds since the epoch."""
     rows = workspace.lake.read("materializations", where={"stage": "raw_audio"})
     return {

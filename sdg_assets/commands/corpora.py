@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from sdg_assets.automation import admit
+from sdg_assets.automation import admit, read_ingested
 from sdg_assets.commands.checking import HEARD_ITEMS, READ_SECONDS, Preview, preview
 from sdg_assets.commands.dagster_home import open_instance
 from sdg_assets.commands.invocation import program
@@ -191,20 +191,25 @@ def register_landed() -> None:
     workspace = open_workspace(require_home())
     url = workspace.settings.landing.url
     folders, problems = survey(url, workspace.corpora)
+    ingested = read_ingested(workspace)
+    waiting = 0
     with open_instance() as instance:
         for folder in folders:
             config = admit(folder, workspace.corpora, url)
             add_partitions([folder.partition], instance)
+            is_new = folder.modified > ingested.get(str(folder.partition), 0.0)
+            waiting += is_new
             console.print(
-                f"{folder.partition}: {spell_count(folder.audio, 'audio file')}, {config.kind}"
+                f"{folder.partition}: {spell_count(folder.audio, 'audio file')}, {config.kind}, "
+                f"{'not ingested yet' if is_new else 'ingested'}"
             )
             if note := describe_texts(folder, config):
                 say("  ", ("note", "yellow"), f" {note}")
     for problem in problems:
         say(("left out", "yellow"), f" {problem}")
-    if folders:
-        console.print("`sdg dev` ingests them, or `sdg run CORPUS/LANGUAGE`.")
-    else:
+    if waiting:
+        console.print("`sdg dev` ingests what is new, or `sdg run CORPUS/LANGUAGE`.")
+    elif not folders:
         console.print(
             f"nothing to ingest in {url}: put audio into <corpus>/<language>/ there",
             soft_wrap=True,
