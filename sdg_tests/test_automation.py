@@ -121,7 +121,7 @@ def test_what_cannot_land_is_said_once_per_change_and_stops_nothing(
 
     register_landed()
     printed = capsys.readouterr().out
-    assert "dropped|de: 2 audio files, labelled_speech" in printed
+    assert "dropped|de: 2 audio files, labelled_speech, not ingested yet" in printed
     assert printed.count("left out") == 4
 
 
