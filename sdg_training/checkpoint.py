@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,12 +112,14 @@ def export_checkpoint(folder: Path, target: Path) -> None:
 def _appearing_whole(folder: Path) -> Iterator[Path]:
     """A folder to write to, which gets its name when all is written."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
+    partial.mkdir()
     try:
         yield partial
-        partial.chmod(0o755)  # mkdtemp makes it the owner's alone, as safetensors its files
+        mode = partial.stat().st_mode & 0o666
         for path in partial.rglob("*"):
-            path.chmod(0o755 if path.is_dir() else 0o644)
+            if path.is_file():
+                path.chmod(mode)  # safetensors makes its files the owner's alone
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -2,8 +2,8 @@
 
 import json
 import shutil
-import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,24 +42,26 @@ def write_dataset(key: str, target: Path) -> None:
 
     Raises:
         DatasetError: the partition has no examples, or ``target`` exists.
+        CorpusError: the corpus is not registered.
     """
     partition = parse_partition(key.replace("/", "|", 1))
     if target.exists():
         raise DatasetError(f"{target} exists already: remove it, or write elsewhere")
     workspace = open_workspace(read_only=True)
+    workspace.corpus(partition.corpus)  # is registered
     order = ["split", "shard", "byte_offset", "example_id"]
     examples = workspace.lake.read("training_examples", where=partition.where, order_by=order)
     if not examples.num_rows:
         raise DatasetError(_explain_nothing(partition))
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    partial = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    partial.mkdir()
     try:
         seconds = write_recordings(partial, examples, workspace.blobs)
         for split, table in _by_split(point_at_files(examples)):
             pq.write_table(table, partial / f"{split}.parquet")
             with (partial / f"{split}.jsonl").open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in map(_describe, table.to_pylist()))
-        partial.chmod(0o755)  # mkdtemp makes it the owner's alone
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PREVIEW_ROWS = 8
 CELL_CHARACTERS = 120
+_DARKEST = -120.0  # dB, in a spectrogram
 # What a preview leaves out: where a blob lies tells a person nothing.
 PLUMBING = frozenset(
     {"corpus", "language", "shard", "byte_offset", "byte_length", "audio_sha256", "call_key",
@@ -174,7 +175,9 @@ def draw_spectrogram(samples: Audio) -> str:
 
 
 def _draw_spectrogram(axis: Any, samples: Audio) -> None:
-    axis.specgram(samples + 1e-6, NFFT=400, noverlap=240, Fs=ASR_RATE, cmap="magma", vmin=-120)
+    heard = axis.specgram(samples + 1e-6, NFFT=400, noverlap=240, Fs=ASR_RATE, cmap="magma")
+    image = heard[3]
+    image.set_clim(_DARKEST, max(_DARKEST + 1, float(image.get_array().max())))  # dB, also silence
     axis.set_xlabel("seconds")
     axis.set_ylabel("Hz")
 
