@@ -43,13 +43,14 @@ RECORDINGS = 120
 ROUNDS = 3
 UPDATES = 120
 SIZES = (1_000, 10_000, 100_000)
-# Runs in a process of its own, whose peak memory is its own.
+# Runs in a process of its own, whose peak memory is its own (ru_maxrss would begin with ours).
 CHILD = """
-import json, resource, sys
+import json, re, sys
+from pathlib import Path
 from sdg_training.recipe import TrainConfig
 from sdg_training.train import train
 result = train(TrainConfig.model_validate_json(sys.argv[1]))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 print(json.dumps({**result.metrics, "peak": peak}))
 """
 
