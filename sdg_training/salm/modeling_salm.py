@@ -205,7 +205,12 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self._freeze()
 
     def train(self, mode: bool = True) -> "SALMForConditionalGeneration":
-        """As in torch; a frozen encoder stays without dropout and keeps its statistics."""
+        """As in torch; a frozen encoder stays without dropout and keeps its statistics.
+
+        The Trainer asks for it at each update, which must not walk through all modules.
+        """
+        if mode and self.training:
+            return self
         super().train(mode)
         if self.config.freeze_encoder:
             self.encoder.eval()
