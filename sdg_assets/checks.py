@@ -69,7 +69,7 @@ def judge_share(
     ``reasons``: how often each was given, the commonest first.
     """
     if not total:
-        return Verdict(None, f"nothing to judge here: no {what} of none", {"total": 0})
+        return Verdict(None, f"0 of 0 {what}: there is nothing to judge", {"total": 0})
     share = bad / total
     severity = None
     if share > fail:

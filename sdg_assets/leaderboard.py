@@ -46,11 +46,12 @@ class Standing:
 
     def to_row(self) -> Row:
         """For people to read: of the conditions the means alone."""
+        means = {name: interval.mean for name, interval in self.intervals().items()}
         return {
             "asked": self.asked,
             "questions": self.questions,
+            **means,
             "trained": str(self.rouge_l),
-            **{name: each.mean for name, each in self.intervals().items() if name != "trained"},
             **{name.replace("_", " "): value for name, value in self.figures.items()},
         }
 
@@ -84,23 +85,21 @@ def _stand_one(key: tuple[str, ...], rows: Sequence[Row], recordings: Sequence[s
         " ".join(asked) or "all",
         len(rows),
         {
-            name: bootstrap(*measured)
+            name: interval
             for name in CONDITIONS
-            if (measured := _known(rows, recordings, f"rouge_l_{name}"))
+            if (interval := _measure(rows, recordings, f"rouge_l_{name}"))
         },
         bootstrap([row["rouge_l"] for row in rows], recordings),
         {
-            name: fmean(measured[0])
+            name: fmean(values)
             for name in FIGURES
-            if (measured := _known(rows, recordings, name))
+            if (values := [row[name] for row in rows if row[name] is not None])
         },
     )
 
 
-def _known(
-    rows: Sequence[Row], recordings: Sequence[str], column: str
-) -> tuple[list[float], list[str]] | None:
-    """The values that were measured, and what each is about; None if none was."""
+def _measure(rows: Sequence[Row], recordings: Sequence[str], column: str) -> Interval | None:
+    """The mean of what was measured; None if nothing was."""
     known = [
         (row[column], recording)
         for row, recording in zip(rows, recordings, strict=True)
@@ -108,5 +107,4 @@ def _known(
     ]
     if not known:
         return None
-    values, about = zip(*known, strict=True)
-    return list(values), list(about)
+    return bootstrap([value for value, _ in known], [recording for _, recording in known])

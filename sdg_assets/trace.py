@@ -12,12 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from sdg_assets.corpora.keys import Partition
 from sdg_assets.corpora.mixtures import name_adopted
 from sdg_assets.errors import UserError
 from sdg_assets.explaining import suggest
+from sdg_assets.quality.contamination import keep_served
 from sdg_assets.storage.lake import Lake
 from sdg_assets.storage.tables import TABLES, identity_column
+from sdg_training.recipe import Recipe
 
 Row = dict[str, Any]
 
@@ -359,8 +363,8 @@ def _checkpoint_steps(
             "training_examples",
             where={**partition.where, "example_id": [*by_id], "split": "train"},
             version=checkpoint["data_snapshot"],
-        ).to_pylist()
-        held = [row for row in rows if _was_used(row, checkpoint)]
+        )
+        held = _drop_skipped(rows, checkpoint)
         if held:
             made, _ = _describe_view(lake, View("trained_checkpoints", partition))
             notes = {_compare(row, by_id[row["example_id"]], _CONTENT) for row in held}
@@ -368,12 +372,17 @@ def _checkpoint_steps(
             yield Step("trained_checkpoints", facts, made, max(notes))
 
 
-def _was_used(example: Row, checkpoint: Row) -> bool:
-    """Whether training did not skip a row of its data."""
-    if example["answer"] is None and not json.loads(checkpoint["recipe"])["tasks"]["asr"]:
-        return False
-    name = f"{example['source_corpus']}/{example['source_language']}/{example['example_id']}"
-    return name not in json.loads(checkpoint["metrics"]).get("skipped_examples", {})
+def _drop_skipped(examples: pa.Table, checkpoint: Row) -> list[Row]:
+    """Those of a checkpoint's data that its training did not skip."""
+    skipped = json.loads(checkpoint["metrics"]).get("skipped_examples", {})
+    served = keep_served(examples, Recipe.model_validate_json(checkpoint["recipe"])).to_pylist()
+    return [
+        row for row in served if name_adopted(_source_of(row), row["example_id"]) not in skipped
+    ]
+
+
+def _source_of(example: Row) -> Partition:
+    return Partition(example["source_corpus"], example["source_language"])
 
 
 def _compare(row: Row, example: Mapping[str, Any], columns: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 from transformers.utils.logging import disable_progress_bar
 
+from sdg_training.folders import appearing_whole
 from sdg_training.lineage import Lineage
 from sdg_training.model_card import write_model_card
 from sdg_training.recipe import Recipe, locate_model
@@ -75,7 +75,7 @@ def save_checkpoint(
         tensorboard: a folder of event files, to be copied.
         weights: of the whole model, where ``model`` holds a part of them alone (FSDP).
     """
-    with _appearing_whole(folder) as partial:
+    with appearing_whole(folder) as partial:
         model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
         processor.save_pretrained(partial)
         (partial / RECIPE_FILE).write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
@@ -100,30 +100,12 @@ def export_checkpoint(folder: Path, target: Path) -> None:
         raise CheckpointError(f"{target} exists already: remove it, or write elsewhere")
     model, processor = load_checkpoint(folder)
     model.merge_lora()
-    with _appearing_whole(target) as partial:
+    with appearing_whole(target) as partial:
         model.save_pretrained(partial)
         processor.save_pretrained(partial)
         for name in (RECIPE_FILE, METRICS_FILE, LINEAGE_FILE, "README.md"):
             if (folder / name).is_file():
                 shutil.copy(folder / name, partial)
-
-
-@contextmanager
-def _appearing_whole(folder: Path) -> Iterator[Path]:
-    """A folder to write to, which gets its name when all is written."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
-    partial.mkdir()
-    try:
-        yield partial
-        mode = partial.stat().st_mode & 0o666
-        for path in partial.rglob("*"):
-            if path.is_file():
-                path.chmod(mode)  # safetensors makes its files the owner's alone
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def load_checkpoint(folder: str | Path) -> tuple[SALMForConditionalGeneration, SALMProcessor]:

@@ -262,7 +262,7 @@ def find_fault(
         for name in _ASKED:
             if not getattr(example, name).strip():
                 return Skip(example, f"empty_{name}", f"the {name} is empty")
-    for name in ("question", "answer", "context"):
+    for name in (*_ASKED, "context"):
         if audio_token in (getattr(example, name) or ""):
             detail = f"the {name} holds the audio placeholder {audio_token}"
             return Skip(example, "placeholder_in_text", detail)

@@ -1,9 +1,7 @@
 """`sdg dataset`: the examples of a partition as files that other programs read."""
 
 import json
-import shutil
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,14 @@ import pyarrow.parquet as pq
 
 from sdg_assets.commands.invocation import program
 from sdg_assets.commands.tables import say
-from sdg_assets.corpora.keys import Partition, parse_partition
+from sdg_assets.corpora.keys import Partition, parse_argument
 from sdg_assets.errors import UserError
 from sdg_assets.explaining import spell_count
 from sdg_assets.progress import Progress
 from sdg_assets.stages.clips import ref_of
 from sdg_assets.storage.blobs import BlobStore
 from sdg_assets.workspace import open_workspace
+from sdg_training.folders import appearing_whole
 from sdg_training.reporting import clear_progress, print_progress
 
 Row = dict[str, Any]
@@ -44,7 +43,7 @@ def write_dataset(key: str, target: Path) -> None:
         DatasetError: the partition has no examples, or ``target`` exists.
         CorpusError: the corpus is not registered.
     """
-    partition = parse_partition(key.replace("/", "|", 1))
+    partition = parse_argument(key)
     if target.exists():
         raise DatasetError(f"{target} exists already: remove it, or write elsewhere")
     workspace = open_workspace(read_only=True)
@@ -53,20 +52,14 @@ def write_dataset(key: str, target: Path) -> None:
     examples = workspace.lake.read("training_examples", where=partition.where, order_by=order)
     if not examples.num_rows:
         raise DatasetError(_explain_nothing(partition))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
-    partial.mkdir()
-    try:
-        seconds = write_recordings(partial, examples, workspace.blobs)
-        for split, table in _by_split(point_at_files(examples)):
-            pq.write_table(table, partial / f"{split}.parquet")
-            with (partial / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+    with appearing_whole(target) as folder:
+        seconds = write_recordings(folder, examples, workspace.blobs)
+        parts = dict(_by_split(point_at_files(examples)))
+        for split, table in parts.items():
+            pq.write_table(table, folder / f"{split}.parquet")
+            with (folder / f"{split}.jsonl").open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in map(_describe, table.to_pylist()))
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    splits = ", ".join(f"{split} {part.num_rows}" for split, part in _by_split(examples))
+    splits = ", ".join(f"{split} {part.num_rows}" for split, part in parts.items())
     recordings = len(examples["audio_sha256"].unique())
     say(
         f"{target}: {spell_count(examples.num_rows, 'example')} ({splits}) about "

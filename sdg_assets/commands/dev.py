@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from sdg_assets.commands.dagster_home import find_file, prepare
@@ -60,12 +61,12 @@ def choose_samples_port(host: str, port: int) -> int:
         PortError: neither is free.
     """
     usual = int(SAMPLES_URL.rpartition(":")[2])
-    try:
-        check_port(host, usual)
-    except PortError:
-        check_port(host, port + SAMPLES_OFFSET)
-        return port + SAMPLES_OFFSET
-    return usual
+    if usual != port:
+        with suppress(PortError):
+            check_port(host, usual)
+            return usual
+    check_port(host, port + SAMPLES_OFFSET)
+    return port + SAMPLES_OFFSET
 
 
 def _serve(host: str, port: int, *module: str) -> subprocess.Popen[bytes]:

@@ -194,7 +194,7 @@ def describe(instance: DagsterInstance, run: dg.DagsterRun) -> str:
     if run.status != dg.DagsterRunStatus.STARTED:
         return run.status.value.lower()
     begun = {
-        step.step_key.split(".")[0]: step.start_time
+        step.step_key.split(".")[0]
         for step in instance.get_run_step_stats(run.run_id)
         if step.start_time
     }

@@ -20,8 +20,7 @@ from sdg_assets.commands.invocation import program
 from sdg_assets.commands.liveness import alive
 from sdg_assets.commands.pools import telling_of_waits
 from sdg_assets.commands.tables import say
-from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_partition
-from sdg_assets.corpora.mixtures import Ingredient
+from sdg_assets.corpora.keys import Partition, PartitionKeyError, parse_argument
 from sdg_assets.definitions import defs
 from sdg_assets.errors import say_plainly
 from sdg_assets.explaining import explain, explain_yaml
@@ -59,7 +58,7 @@ def run_partitions(
     settings: Sequence[str],
 ) -> bool:
     """Whether every partition went through; says what happened to each."""
-    partitions = [parse_partition(key.replace("/", "|", 1)) for key in keys]
+    partitions = [parse_argument(key) for key in keys]
     chosen = check_stages(only.split(",")) if only else None
     check_stages([upto])
     config = parse_settings(settings)
@@ -125,22 +124,26 @@ def check_evaluation_sets(
     Raises:
         SettingsError: an evaluation set has no examples, and none of ``plans`` makes them.
     """
+    scored = [partition for partition, stages in plans.items() if "rouge_l_scores" in stages]
+    if not scored:
+        return
     workspace = open_workspace()
     named = config.get("rouge_l_scores", {}).get("evaluate_on", ())
-    done = read_finished(workspace)
-    for partition, stages in plans.items():
-        if "rouge_l_scores" not in stages:
-            continue
-        corpus = workspace.corpus(partition.corpus)
-        for name in choose_evaluation_sets(corpus, named):
-            for asked in list_asked(workspace.corpus(name), partition.language):
-                made = "training_examples" in plans.get(asked, ())
-                if not made and Ingredient("training_examples", asked) not in done:
-                    raise SettingsError(
-                        f"{partition} is scored on {asked}, which has no training_examples yet: "
-                        f"`{program()} run {asked.corpus}/{asked.language}` first, or name other "
-                        "corpora with --set rouge_l_scores.evaluate_on=[...]"
-                    )
+    made = {
+        each.partition for each in read_finished(workspace) if each.stage == "training_examples"
+    }
+    made |= {partition for partition, stages in plans.items() if "training_examples" in stages}
+    for partition in scored:
+        names = choose_evaluation_sets(workspace.corpus(partition.corpus), named)
+        asked = (
+            each for n in names for each in list_asked(workspace.corpus(n), partition.language)
+        )
+        if missing := next((each for each in asked if each not in made), None):
+            raise SettingsError(
+                f"{partition} is scored on {missing}, which has no training_examples yet: "
+                f"`{program()} run {missing.corpus}/{missing.language}` first, or name other "
+                "corpora with --set rouge_l_scores.evaluate_on=[...]"
+            )
 
 
 def stage_names() -> list[str]:

@@ -119,7 +119,7 @@ class CorpusConfig(BaseModel):
     def _check_mixture(self) -> None:
         if not self.members:
             raise ValueError("a mixture needs `members`: the names of the corpora to train on")
-        if self.name in (*self.members, *self.transcribe):
+        if self.name in self.sources:
             raise ValueError("a mixture cannot be its own member: take it out of its lists")
         if self.reader is not None:
             raise ValueError("a mixture reads nothing itself: remove `reader`")

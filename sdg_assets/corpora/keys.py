@@ -49,6 +49,16 @@ def parse_partition(key: str) -> Partition:
     return check_partition(Partition(corpus, language))
 
 
+def parse_argument(key: str) -> Partition:
+    """The partition of what one writes in a shell, where ``|`` means something else:
+    ``librispeech/en``.
+
+    Raises:
+        PartitionKeyError: it is not two valid names.
+    """
+    return parse_partition(key.replace("/", "|", 1))
+
+
 def check_partition(partition: Partition) -> Partition:
     check_corpus_name(partition.corpus)
     check_language_tag(partition.language)

@@ -35,8 +35,7 @@ def ingredients_of(mixture: Partition, configs: Mapping[str, CorpusConfig]) -> l
 
 def find_gaps(mixture: CorpusConfig, known: Mapping[str, CorpusConfig]) -> list[str]:
     """What a mixture names that is not there, and which of its languages no member has."""
-    fields = ("members", "transcribe", "evaluate_on")
-    named = {field: getattr(mixture, field) for field in fields}
+    named = {field: getattr(mixture, field) for field in ("members", "transcribe", "evaluate_on")}
     gaps = [
         f"{field}: no corpus {name!r} is registered or in these files; "
         f"{suggest(name, list(known))}".rstrip("; ")

@@ -27,12 +27,11 @@ class _SpeechReader:
         text_expected = self.corpus.kind == "labelled_speech"
         seen: dict[str, str] = {}
         for item in self.layout.read(language):
-            if isinstance(item, Reject):
-                expected = text_expected or item.reason != "orphan_transcript"
-                if expected and _tells_faults(self.corpus, language):
-                    yield _printable(item)
+            if not _is_counted(item, self.corpus, language):
                 continue
-            if item.language is None and not _tells_faults(self.corpus, language):
+            if isinstance(item, Reject):
+                if text_expected or item.reason != "orphan_transcript":
+                    yield _printable(item)
                 continue
             item = _tidy_utterance(item, text_expected)
             reject = _reject_utterance(item, self.corpus, seen)
@@ -50,11 +49,10 @@ class _TextQAReader:
         _check_language(self.corpus, language)
         seen: dict[str, str] = {}
         for item in self.layout.read(language):
-            if isinstance(item, Reject):
-                if _tells_faults(self.corpus, language):
-                    yield _printable(item)
+            if not _is_counted(item, self.corpus, language):
                 continue
-            if item.language is None and not _tells_faults(self.corpus, language):
+            if isinstance(item, Reject):
+                yield _printable(item)
                 continue
             item = _tidy_qa(item)
             reject = _reject_qa(item, self.corpus, seen)
@@ -113,10 +111,12 @@ def _check_language(corpus: CorpusConfig, language: str) -> None:
         )
 
 
-def _tells_faults(corpus: CorpusConfig, language: str) -> bool:
-    """Whether what belongs to no language is counted here: once, in the first of the languages
-    that are read from the same files."""
-    return not corpus.needs_tags or language == corpus.languages[0]
+def _is_counted(
+    item: SourceUtterance | SourceQA | Reject, corpus: CorpusConfig, language: str
+) -> bool:
+    """What belongs to no language counts once: in the first of those read from the same files."""
+    is_tagged = not isinstance(item, Reject) and item.language is not None
+    return is_tagged or not corpus.needs_tags or language == corpus.languages[0]
 
 
 def _reject_utterance(

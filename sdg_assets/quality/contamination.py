@@ -15,6 +15,7 @@ from sdg_assets.quality.leakage import (
     find_shared_speakers,
 )
 from sdg_training.lineage import Contamination
+from sdg_training.recipe import Recipe
 
 Row = Mapping[str, Any]
 MOSTLY = 0.5  # of a text's n-grams: then it is as good as shown
@@ -43,6 +44,11 @@ class Shown:
             "speaker": self.speaker,
         }
         return tuple(sign for sign, found in signs.items() if found)
+
+
+def keep_served(training: pa.Table, recipe: Recipe) -> pa.Table:
+    """The examples of use to ``recipe``: a recording may only be there to be transcribed."""
+    return training if recipe.tasks.asr else training.filter(pc.is_valid(training["answer"]))
 
 
 def find_shown(evaluation: Sequence[Row], training: pa.Table) -> list[Shown]:

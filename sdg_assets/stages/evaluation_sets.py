@@ -1,15 +1,13 @@
-"""Which test examples a checkpoint of a corpus is asked, and what they are held against."""
+"""Which test examples a checkpoint of a corpus is asked, and how they are read."""
 
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sdg_assets.corpora.config import CorpusConfig
 from sdg_assets.corpora.keys import ALL_LANGUAGES, Partition
 from sdg_assets.corpora.mixtures import name_own
 from sdg_assets.stages.run import MissingInputError, StageRun
-from sdg_training.recipe import Recipe
 
 
 def choose_evaluation_sets(corpus: CorpusConfig, named: Sequence[str] = ()) -> Sequence[str]:
@@ -56,8 +54,3 @@ def read_test_split(run: StageRun, corpus: str, limit: int | None = None) -> pa.
     named = rows.select(["corpus", "language", "source_corpus", "source_language", "example_id"])
     names = pa.array(map(name_own, named.to_pylist()), pa.string())
     return rows.set_column(rows.schema.get_field_index("example_id"), "example_id", names)
-
-
-def keep_served(examples: pa.Table, recipe: Recipe) -> pa.Table:
-    """Training examples of use to ``recipe``: a recording may only be there to be transcribed."""
-    return examples if recipe.tasks.asr else examples.filter(pc.is_valid(examples["answer"]))

@@ -11,9 +11,9 @@ from sdg_assets.corpora.base import Reject
 from sdg_assets.errors import UserError
 from sdg_assets.leaderboard import Standing, read_standings, stand
 from sdg_assets.progress import Progress
-from sdg_assets.quality.contamination import COLUMNS, Shown, find_shown
+from sdg_assets.quality.contamination import COLUMNS, Shown, find_shown, keep_served
 from sdg_assets.stages.cascade import Recording, recognize
-from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, keep_served, read_test_split
+from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, read_test_split
 from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import Link, grouped_bars, heat_map, markdown_table

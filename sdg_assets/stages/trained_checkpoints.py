@@ -16,13 +16,9 @@ from pydantic import Field, ValidationError
 
 from sdg_assets.errors import UserError
 from sdg_assets.explaining import explain
-from sdg_assets.quality.contamination import COLUMNS, find_shown, summarise
+from sdg_assets.quality.contamination import COLUMNS, find_shown, keep_served, summarise
 from sdg_assets.settings import SettingsError, merge_fields
-from sdg_assets.stages.evaluation_sets import (
-    choose_evaluation_sets,
-    keep_served,
-    read_test_split,
-)
+from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, read_test_split
 from sdg_assets.stages.model_config import list_fields, make_config, read_changes
 from sdg_assets.stages.run import (
     MissingInputError,

@@ -45,16 +45,14 @@ def describe_engines(uses: Sequence[EngineUse]) -> dict[str, Any]:
     """
     if not uses:
         return {}
-    merged: dict[tuple[str, str], EngineUse] = {}
+    calls: dict[tuple[str, str], Summary] = {}
     for use in uses:
-        known = merged.get((use.kind, use.name))
-        calls = use.calls if known is None else known.calls.merge(use.calls)
-        merged[use.kind, use.name] = EngineUse(use.kind, use.name, calls)
-    rows = [{"engine": use.name, **use.figures()} for use in merged.values()]
+        key = (use.kind, use.name)
+        calls[key] = calls.get(key, Summary(reused=0)).merge(use.calls)
+    merged = [EngineUse(*key, summary) for key, summary in calls.items()]
+    rows = [{"engine": use.name, **use.figures()} for use in merged]
     table = markdown_table(align(rows))
     scalars = {
-        f"{use.kind}_{name}": value
-        for use in merged.values()
-        for name, value in use.figures().items()
+        f"{use.kind}_{name}": value for use in merged for name, value in use.figures().items()
     }
     return {"engines": dg.MetadataValue.md(table), **scalars}

@@ -81,13 +81,14 @@ class Summary:
 
     def add(self, outcomes: Sequence[Outcome], seconds: float) -> "Summary":
         """With the calls of one more chunk, which took ``seconds``."""
-        return Summary(
-            self.reused,
-            self.performed + len(outcomes),
-            self.failed + sum(outcome.error is not None for outcome in outcomes),
-            self.seconds + seconds,
-            **{name: _sum([getattr(o, name) for o in (self, *outcomes)]) for name in _SUMS},
+        chunk = Summary(
+            0,
+            len(outcomes),
+            sum(outcome.error is not None for outcome in outcomes),
+            seconds,
+            **{name: _sum([getattr(o, name) for o in outcomes]) for name in _SUMS},
         )
+        return self.merge(chunk)
 
     def merge(self, other: "Summary") -> "Summary":
         return Summary(
