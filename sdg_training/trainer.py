@@ -6,14 +6,15 @@ says, and an exact resume is that plan from where it stopped.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft.helpers import disable_input_dtype_casting
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -55,6 +56,7 @@ class SALMTrainer(Trainer):
     ) -> None:
         self.recipe, self.source, self.sampler = recipe, source, sampler
         self.collator, self.meter, self.validate = collator, meter, validate
+        self.adapted = [each for each in model.modules() if isinstance(each, BaseTunerLayer)]
         # The Trainer wants to see a dataset where it evaluates; our ``validate`` has its own.
         super().__init__(model, arguments, eval_dataset=None if validate is None else source)
         if not (self.is_fsdp_enabled and arguments.bf16):  # where accelerate does so itself
@@ -93,12 +95,9 @@ class SALMTrainer(Trainer):
         return loss
 
     def training_step(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
-        """Forward and backward; of the first batch the floating point operations are counted.
-
-        peft would cast what enters LoRA to its weights' float32, and autocast back to bfloat16.
-        """
+        """Forward and backward; of the first batch the floating point operations are counted."""
         step = partial(super().training_step, model, inputs, *args, **kwargs)
-        with disable_input_dtype_casting(model, active=self.args.bf16):
+        with leave_casts_to_autocast(self.adapted if self.args.bf16 else []):
             if self.meter.flops_per_token or self.is_fsdp_enabled:
                 return step()
             loss, flops = count_flops(step)
@@ -169,9 +168,10 @@ class FillGradients(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        for weight in kwargs["model"].parameters():
-            if weight.requires_grad and weight.grad is None:
-                weight.grad = torch.zeros_like(weight)
+        for group in kwargs["optimizer"].param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
 
 
 class Watch(TrainerCallback):
@@ -243,6 +243,21 @@ class Watch(TrainerCallback):
             return state.max_steps
         slowness = max(1.0, self._limit / max(self._meter.seconds, 1e-9))
         return min(state.max_steps, math.ceil(state.global_step * slowness))
+
+
+@contextmanager
+def leave_casts_to_autocast(adapted: Sequence[BaseTunerLayer]) -> Iterator[None]:
+    """peft would cast what enters LoRA to its weights' float32, and autocast back to bfloat16.
+
+    As peft's ``disable_input_dtype_casting``, which walks through all modules to find these.
+    """
+    for layer in adapted:
+        layer.cast_input_dtype_enabled = False
+    try:
+        yield
+    finally:
+        for layer in adapted:
+            layer.cast_input_dtype_enabled = True
 
 
 def keep_whole(model: nn.Module) -> None:
