@@ -252,12 +252,12 @@ def leave_casts_to_autocast(adapted: Sequence[BaseTunerLayer]) -> Iterator[None]
     As peft's ``disable_input_dtype_casting``, which walks through all modules to find these.
     """
     for layer in adapted:
-        layer.cast_input_dtype_enabled = False
+        layer.cast_input_dtype_enabled = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         for layer in adapted:
-            layer.cast_input_dtype_enabled = True
+            layer.cast_input_dtype_enabled = True  # type: ignore[attr-defined]
 
 
 def keep_whole(model: nn.Module) -> None:
