@@ -61,6 +61,8 @@ class SALMTrainer(Trainer):
         super().__init__(model, arguments, eval_dataset=None if validate is None else source)
         if not (self.is_fsdp_enabled and arguments.bf16):  # where accelerate does so itself
             keep_whole(model)
+        if self.is_fsdp_enabled:
+            keep_every_layer(model.encoder)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over the tokens of an update
         self.remove_callback(PrinterCallback)
         self.add_callback(FillGradients())
@@ -270,6 +272,17 @@ def keep_whole(model: nn.Module) -> None:
             for tensor in (*weights, *module.buffers(recurse=False)):
                 if tensor.is_floating_point():
                     tensor.data = tensor.data.float()
+
+
+def keep_every_layer(encoder: nn.Module) -> None:
+    """No layer is left out at random (layerdrop): processes that share the weights (FSDP) wait for
+    each other at every layer, and each draws for itself.
+    """
+    for module in encoder.modules():
+        for holder in (module, getattr(module, "config", None)):
+            for name in ("layerdrop", "encoder_layerdrop"):
+                if hasattr(holder, name):
+                    setattr(holder, name, 0.0)
 
 
 def schedule(share: float, warmup_share: float) -> float:

@@ -328,13 +328,16 @@ LLMS = {
 
 @pytest.mark.parametrize("family", ENCODERS)
 @pytest.mark.parametrize("language_model", LLMS)
-def test_families(family: str, language_model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
+def test_families(family: str, language_model: str, fusion: str, tmp_path: Path) -> None:
     """Every encoder with every LLM: a training step, generation, and the way through a file."""
     encoder_config, shape = ENCODERS[family]
     config = SALMConfig(
         encoder_config=encoder_config,
         text_config=LLMS[language_model],
         audio_token_id=95,
+        fusion=fusion,
+        fusion_num_attention_heads=2,
         **ADAPTERS["mlp"],
     )
     torch.manual_seed(0)
@@ -342,9 +345,11 @@ def test_families(family: str, language_model: str, tmp_path: Path) -> None:
     mask = torch.ones(2, max(shape[1:]) if family == "whisper" else shape[1], dtype=torch.long)
     with torch.no_grad():
         states, states_mask = model.encode(torch.randn(shape), mask)
-        count = model.embed_audio(states, states_mask)[0].shape[1]
+        count = model.embed_audio(states, states_mask)[0].shape[1] if fusion == "concat" else 0
     ids = torch.tensor([[1, *[95] * count, 2, 3]] * 2)
     inputs = {"input_ids": ids, "input_features": torch.randn(shape), "input_features_mask": mask}
+    if fusion == "cross_attention":  # which begins as nothing
+        disturb(model)
     model(**inputs, labels=ids.clamp(max=89)).loss.backward()
     assert model.projector.weight.grad.abs().max() > 0
     disturb(model)
