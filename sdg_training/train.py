@@ -143,10 +143,20 @@ def build_trainer(
         build_validation(model, processor, config, reporter),
     )
     trainer.add_callback(Watch(trainer, reporter))
-    trainer.add_callback(TensorBoardCallback(_open_tensorboard(work) if is_first else None))
+    trainer.add_callback(TensorBoardCallback(Curves(str(work / "tensorboard")) if is_first else None))
     if recipe.early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(recipe.early_stopping.patience))
     return trainer, examples, pools
+
+
+class Curves(SummaryWriter):
+    """TensorBoard's file, which goes to the disk every few seconds."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder, flush_secs=5)
+
+    def flush(self) -> None:
+        """Nothing: transformers asks at each update, and the disk would be waited for."""
 
 
 def count_positions(model: SALMForConditionalGeneration) -> int:
@@ -348,10 +358,6 @@ def load_config(path: Path) -> TrainConfig:
             return TrainConfig.model_validate(yaml.safe_load(file))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise TrainingError(f"{path} is no training configuration: {error}") from error
-
-
-def _open_tensorboard(work: Path) -> SummaryWriter:
-    return SummaryWriter(str(work / "tensorboard"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
