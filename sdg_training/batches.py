@@ -189,24 +189,23 @@ def count_batches(pools: Sequence[Pool], recipe: Recipe) -> int:
 class RankSampler(Sampler[list[int]]):
     """One process's share of a run's batches: each ``world``-th, from the ``rank``-th on.
 
-    What the last batches leave over is not used, so that all processes have as many.
+    All processes have as many: where the last round has none left for some, theirs is empty.
     """
 
     def __init__(
         self, pools: Sequence[Pool], recipe: Recipe, total: int, rank: int = 0, world: int = 1
     ) -> None:
         self.pools, self.recipe = pools, recipe
-        self.rank, self.world = rank, world
-        self.total = total // world * world
+        self.rank, self.world, self.total = rank, world, total
 
     def __len__(self) -> int:
-        return self.total // self.world
+        return math.ceil(self.total / self.world)
 
     def __iter__(self) -> Iterator[list[int]]:
         batches = islice(iterate_plan(self.pools, self.recipe), self.total)
-        for number, batch in enumerate(batches):
-            if number % self.world == self.rank:
-                yield batch.tolist()
+        own = (b.tolist() for n, b in enumerate(batches) if n % self.world == self.rank)
+        for _ in range(len(self)):
+            yield next(own, [])
 
 
 def plan_batches(

@@ -58,6 +58,8 @@ class ItemSource(Dataset):
 
     def __getitems__(self, items: Sequence[int]) -> list[Item]:
         """A batch, which has audio in all of its items or in none."""
+        if not items:
+            return []
         parts = [split_item(item, len(self.source)) for item in items]
         rows = [row for _, _, row in parts]
         samples: list[Sample | Skip] = (

@@ -3,6 +3,7 @@
 What cannot be used becomes a :class:`Skip` with its reason, and the rest goes on.
 """
 
+import hashlib
 import os
 import tempfile
 from collections import Counter
@@ -179,6 +180,16 @@ class Examples:
         shard = np.concatenate(numbers)[self._rows] if numbers else np.zeros(0, np.int64)
         keys = np.stack([shard, self._column("byte_offset", np.int64)])
         return np.sort(np.unique(keys, axis=1, return_index=True)[1])
+
+    def compute_digest(self) -> str:
+        """Of all that the rows say, and of which rows they are."""
+        digests = {name: hashlib.sha256() for name in COLUMNS}
+        for batch in self._batches:
+            for name, digest in digests.items():
+                digest.update("".join(f"{value!r}," for value in batch[name].to_pylist()).encode())
+        rows = hashlib.sha256(self._rows.tobytes()).hexdigest()
+        whole = " ".join([rows, *(digest.hexdigest() for digest in digests.values())])
+        return hashlib.sha256(whole.encode()).hexdigest()
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray:
         parts = [batch[name].to_numpy(zero_copy_only=False) for batch in self._batches]

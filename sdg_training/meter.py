@@ -11,7 +11,7 @@ import torch
 
 from sdg_training.collator import Batch
 from sdg_training.examples import Example, Skip, SkipLog
-from sdg_training.utilisation import find_peak
+from sdg_training.utilisation import FlopRate, count_units, find_peak
 
 
 @dataclass(slots=True)
@@ -29,7 +29,8 @@ class Meter:
     padded_tokens: int = 0  # the same with padding
     processes: int = 1  # whose counts these are
     running: int = 1  # that do as much at the same time
-    flops_per_token: float = 0.0  # of an update, over what enters the LLM
+    units: dict[str, int] = field(default_factory=dict)  # frames and tokens, see utilisation.py
+    flops: dict[str, FlopRate] = field(default_factory=dict)
     before: float = 0.0  # seconds of earlier processes
     validating: float = 0.0  # seconds that do not count
     skips: SkipLog = field(default_factory=SkipLog)
@@ -56,12 +57,13 @@ class Meter:
             self.examples += len(batch.examples)
             self.audio_seconds += sum(example.duration for example in batch.examples)
             if batch.examples:
+                kind, units = count_units(batch.inputs)
+                self.units[kind] = self.units.get(kind, 0) + units
                 mask = batch.inputs["attention_mask"]
                 self.tokens += int(mask.sum())
                 self.padded_tokens += mask.numel()
 
     def add_point(self, update: int, loss: float, learning_rate: float) -> None:
-        self.updates = update
         self.logged_at.append(update)
         self.loss.append(loss)
         self.learning_rate.append(learning_rate)
@@ -73,7 +75,9 @@ class Meter:
     @property
     def teraflops(self) -> float:
         """Per second of training, of all processes together."""
-        return self.tokens * self.flops_per_token / max(self.seconds, 1e-9) / 1e12
+        kinds = self.flops.keys() & self.units.keys()
+        done = sum(self.flops[kind].estimate(self.units[kind]) for kind in kinds)
+        return done / max(self.seconds, 1e-9) / 1e12
 
     def get_rates(self) -> dict[str, float]:
         """Of all processes, per second of training; ``mfu`` only on a GPU whose peak is known."""
@@ -84,7 +88,7 @@ class Meter:
             "tokens_per_second": round(self.running * self.tokens / seconds, 1),
         }
         peak = find_peak(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
-        if peak and self.flops_per_token:
+        if peak and self.flops:
             rates["mfu"] = round(self.teraflops * 1e12 / peak / self.processes, 4)
         return rates
 
@@ -93,6 +97,9 @@ class Meter:
         self.running = 1
         for name in ("examples", "audio_seconds", "tokens", "padded_tokens", "processes"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, units in other.units.items():
+            self.units[kind] = self.units.get(kind, 0) + units
+            self.flops.setdefault(kind, other.flops.get(kind, FlopRate()))
         self.skips.add(other.skips.examples)
 
     def save(self, path: Path) -> None:
@@ -101,20 +108,22 @@ class Meter:
             {"example": asdict(s.example), "reason": s.reason, "detail": s.detail}
             for s in self.skips.examples
         ]
-        text = json.dumps({**state, "before": self.seconds, "skips": skips})
+        flops = {kind: asdict(rate) for kind, rate in self.flops.items()}
+        text = json.dumps({**state, "before": self.seconds, "skips": skips, "flops": flops})
         path.write_text(text, encoding="utf-8")
 
     def load(self, path: Path) -> None:
         """Goes on from what :meth:`save` wrote."""
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        skips = state.pop("skips")
+        skips, flops = state.pop("skips"), state.pop("flops")
         for name, value in state.items():
             setattr(self, name, value)
         self.validation = [(update, score) for update, score in self.validation]
+        self.flops = {kind: FlopRate(**rate) for kind, rate in flops.items()}
         self.skips = SkipLog(Skip(Example(**s["example"]), s["reason"], s["detail"]) for s in skips)
 
 
 _SAVED = (
     "loss", "learning_rate", "logged_at", "validation", "updates", "examples", "audio_seconds",
-    "tokens", "padded_tokens", "flops_per_token",
+    "tokens", "padded_tokens", "units",
 )  # fmt: skip

@@ -30,7 +30,7 @@ def _write_metadata(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
     metadata = {
         "library_name": "transformers",
         "pipeline_tag": "audio-text-to-text",
-        "base_model": [recipe.encoder, recipe.llm],
+        "base_model": [name for name in (recipe.encoder, recipe.llm) if name != "tiny"],
         "language": languages or None,
         "datasets": sorted(composition.get("corpus", {})) or None,
         "tags": ["speech", "question-answering", "sdg"],
@@ -51,7 +51,10 @@ def _write_summary(recipe: Recipe) -> str:
 
 def _write_data(lineage: Lineage | None, metrics: Mapping[str, Any]) -> str:
     if lineage is None:
-        source = "A table of examples"
+        source = (
+            f"The table `{metrics['table']}` (digest `{metrics['table_digest'][:12]}`), by sdg "
+            f"{metrics['code_version']}"
+        )
     else:
         source = (
             f"The training split of `{lineage.corpus}|{lineage.language}`, at version "
@@ -66,7 +69,10 @@ def _write_data(lineage: Lineage | None, metrics: Mapping[str, Any]) -> str:
     ]
     speakers = composition.get("speaker", {})
     named = ", ".join(f"{name} ({count})" for name, count in list(speakers.items())[:_SPEAKERS])
-    lines.append(f"{len(speakers)} speakers or voices; those with most examples: {named}.")
+    lines.append(
+        f"{len(speakers)} speakers or voices; those with most examples: {named}. "
+        "All are in `metrics.json`."
+    )
     return "\n\n".join(lines)
 
 
@@ -96,7 +102,7 @@ def _write_training(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
     names = (
         "examples", "audio_hours", "updates", "seconds", "processes", "final_loss",
         "examples_per_second", "tokens_per_second", "padding_share", "trained_parameters",
-        "parameters", "skipped", "validation",
+        "parameters", "skipped", "validation", "kept_update",
     )  # fmt: skip
     figures = [(name, metrics[name]) for name in names if metrics.get(name) not in (None, {}, [])]
     recipe_text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)

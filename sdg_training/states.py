@@ -1,6 +1,5 @@
 """The folder of a run under way: whose it is, and the states that it can go on from."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -50,10 +49,13 @@ def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> Non
     Raises:
         TrainingError: it holds the states of another run, which this one cannot go on from.
     """
-    table = hashlib.sha256(examples.durations.tobytes()).hexdigest()
-    run = {"recipe": recipe.model_dump(mode="json"), "examples": table, "processes": processes}
+    run = {
+        "recipe": recipe.model_dump(mode="json"),
+        "examples": examples.compute_digest(),
+        "processes": processes,
+    }
     path = work / "run.json"
-    if not path.exists():
+    if not path.exists() or not any(work.glob("checkpoint-*")):  # or it failed before its first
         work.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".run-{os.getpid()}.json")
         partial.write_text(json.dumps(run), encoding="utf-8")

@@ -1,7 +1,13 @@
 """Trains a speech LM: ``python -m sdg_training.train --config FILE``, or :func:`train`.
 
+    examples: examples.parquet    # a table as the asset training_examples has it
+    blobs: file:///data/blobs     # the store that its column shard is relative to
+    output: checkpoints/first
+    recipe: {encoder: tiny, llm: tiny, lora: {rank: 8}, epochs: 3}
+
 On several GPUs or machines: ``torchrun --nproc-per-node 8 -m sdg_training.train --config FILE``, or
-``accelerate launch``; the same recipe makes the same updates on however many processes.
+``accelerate launch``. The same recipe makes the same updates of the same batches on however many
+processes; only dropout differs, which each process draws for itself.
 """
 
 import argparse
@@ -36,6 +42,7 @@ from sdg_training.batches import (
     open_usable,
 )
 from sdg_training.checkpoint import CheckpointError, build_model, save_checkpoint
+from sdg_training.code_version import find_code_version
 from sdg_training.collator import Collator, ItemSource
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
@@ -92,6 +99,8 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
     with hold(work, is_first=arguments.process_index == 0):
         trainer, examples, pools = build_trainer(config, model, processor, arguments, reporter)
         state = find_state(work, arguments.world_size)
+        if arguments.process_index == 0:
+            trainer.add_callback(TensorBoardCallback(Curves(work / "tensorboard", state)))
         if state is not None:
             trainer.meter.load(state / meter_file(arguments.process_index))
             reporter.log(f"going on from {state}")
@@ -143,17 +152,21 @@ def build_trainer(
         build_validation(model, processor, config, reporter),
     )
     trainer.add_callback(Watch(trainer, reporter))
-    trainer.add_callback(TensorBoardCallback(Curves(str(work / "tensorboard")) if is_first else None))
     if recipe.early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(recipe.early_stopping.patience))
     return trainer, examples, pools
 
 
 class Curves(SummaryWriter):
-    """TensorBoard's file, which goes to the disk every few seconds."""
+    """TensorBoard's file, which goes to the disk every few seconds.
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(folder, flush_secs=5)
+    Args:
+        state: what the run goes on from; what came after it is gone.
+    """
+
+    def __init__(self, folder: Path, state: Path | None) -> None:
+        after = None if state is None else int(state.name.split("-")[1]) + 1
+        super().__init__(str(folder), flush_secs=5, purge_step=after)
 
     def flush(self) -> None:
         """Nothing: transformers asks at each update, and the disk would be waited for."""
@@ -211,6 +224,7 @@ def build_arguments(recipe: Recipe, work: Path, has_validation: bool) -> Trainin
         activation_checkpointing=recipe.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         ddp_find_unused_parameters=True,  # a batch of text alone uses no fusion
+        ddp_broadcast_buffers=False,  # the first process's statistics; see ShareStatistics
         logging_strategy="steps",
         logging_steps=recipe.log_every,
         logging_nan_inf_filter=False,
@@ -276,6 +290,10 @@ def finish(
     padding, padding_at_random = measure_plan(pools, trainer.recipe)
     metrics = {
         **measure_run(used, meter, trainer.recipe),
+        "kept_update": trainer.state.best_global_step or meter.updates,  # whose weights these are
+        "table": config.examples,
+        "table_digest": examples.compute_digest(),
+        "code_version": find_code_version(),
         "composition": compose(used),
         "skipped_examples": meter.skips.name(),
         "items": {pool.task: round(pool.weight * len(pool.items)) for pool in pools},

@@ -29,8 +29,9 @@ from sdg_training.muon import MuonWithAdamW
 from sdg_training.recipe import Recipe
 from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration
+from sdg_training.salm.batch_norm import average_statistics, find_batch_norms
 from sdg_training.states import TrainingError, meter_file
-from sdg_training.utilisation import count_flops
+from sdg_training.utilisation import FlopRate, count_flops, count_units
 
 METRIC = "eval_rouge_l"
 
@@ -66,6 +67,8 @@ class SALMTrainer(Trainer):
         self.model_accepts_loss_kwargs = True  # the loss is a mean over the tokens of an update
         self.remove_callback(PrinterCallback)
         self.add_callback(FillGradients())
+        if arguments.world_size > 1:
+            self.add_callback(ShareStatistics(model))
 
     def get_train_dataloader(self) -> DataLoader:
         return DataLoader(
@@ -97,13 +100,15 @@ class SALMTrainer(Trainer):
         return loss
 
     def training_step(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Tensor:
-        """Forward and backward; of the first batch the floating point operations are counted."""
+        """Forward and backward; of the first batches floating point operations are counted."""
         step = partial(super().training_step, model, inputs, *args, **kwargs)
         with leave_casts_to_autocast(self.adapted if self.args.bf16 else []):
-            if self.meter.flops_per_token or self.is_fsdp_enabled:
+            kind, units = count_units(inputs)
+            rate = self.meter.flops.setdefault(kind, FlopRate())
+            if rate.is_known or self.is_fsdp_enabled:  # whose pieces torch cannot count
                 return step()
             loss, flops = count_flops(step)
-        self.meter.flops_per_token = flops / int(inputs["attention_mask"].sum())
+        rate.add(flops, units)
         return loss
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
@@ -176,6 +181,18 @@ class FillGradients(TrainerCallback):
                     weight.grad = torch.zeros_like(weight)
 
 
+class ShareStatistics(TrainerCallback):
+    """After each update all processes have the mean of their batch norms' statistics."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._norms = find_batch_norms(model)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        average_statistics([norm for norm in self._norms if norm.training])
+
+
 class Watch(TrainerCallback):
     """Tells what goes on, saves the meter with each state, stops at the time limit."""
 
@@ -223,8 +240,11 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        self._meter.updates = state.global_step
         if self._limit < math.inf and self._trainer.agree(self._meter.seconds) >= self._limit:
             control.should_training_stop = True
+        if control.should_training_stop or state.global_step >= state.max_steps:
+            control.should_log = True  # the last update, whatever the recipe's log_every
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

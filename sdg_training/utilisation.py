@@ -1,17 +1,20 @@
 """How much of a GPU's arithmetic a training run uses: model FLOPs utilisation.
 
-MFU as in PaLM (arXiv 2204.02311, appendix B), except that the FLOPs of an update are counted by
-torch as it runs and not estimated from the number of weights: most of ours are frozen, and a speech
-encoder's are used once per frame, not per token. Gradient checkpointing counts its second forward
-pass, as hardware utilisation would.
+MFU as in PaLM (arXiv 2204.02311, appendix B), except that FLOPs are not estimated from the number
+of weights, of which most are frozen: torch counts them in the first batches with audio and in the
+first without, and the others have as many per encoder frame, or per token. Padding counts, and so
+does the second forward pass of gradient checkpointing, as in hardware utilisation.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from torch.utils.flop_counter import FlopCounterMode
 
 Result = TypeVar("Result")
+
+_COUNTED = 3  # batches of each kind
 
 # Dense bfloat16 tensor products, per second, of the makers' data sheets.
 PEAKS = {
@@ -27,6 +30,36 @@ def find_peak(device: str) -> float | None:
     989000000000000.0
     """
     return next((peak for name, peak in PEAKS.items() if name in device), None)
+
+
+@dataclass(slots=True)
+class FlopRate:
+    """Floating point operations per frame or token, from the first few batches of a kind."""
+
+    flops: int = 0
+    units: int = 0
+    batches: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        return self.batches >= _COUNTED
+
+    def add(self, flops: int, units: int) -> None:
+        self.flops += flops
+        self.units += units
+        self.batches += 1
+
+    def estimate(self, units: int) -> float:
+        """FLOPs of so many frames or tokens."""
+        return units * self.flops / max(1, self.units)
+
+
+def count_units(inputs: Mapping[str, Any]) -> tuple[str, int]:
+    """What a batch is made of, with padding: encoder frames ("audio"), or tokens alone ("text")."""
+    for name in ("encoder_mask", "input_features_mask"):
+        if name in inputs and not inputs.get("unheard"):
+            return "audio", inputs[name].numel()
+    return "text", inputs["attention_mask"].numel()
 
 
 def count_flops(act: Callable[[], Result]) -> tuple[Result, int]:

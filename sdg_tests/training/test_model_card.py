@@ -36,6 +36,9 @@ COMPOSITION = {
 METRICS = {
     "composition": COMPOSITION,
     "examples": 5,
+    "table": "talks.parquet",
+    "table_digest": "0123456789abcdef",
+    "code_version": "0.1.0+ab",
     "final_loss": 0.25,
     "skipped": {"empty_answer": 1},
     "loss": [1.0] * 500,
@@ -48,7 +51,7 @@ def test_it_says_where_the_data_came_from() -> None:
     metadata = yaml.safe_load(front)
     assert metadata["language"] == ["hi", "zh"]
     assert metadata["datasets"] == ["talks", "xquad"]
-    assert metadata["base_model"] == ["tiny", "some/llm"]
+    assert metadata["base_model"] == ["some/llm"]
     for fact in (
         "`talks|mul`, at version 42", "| pseudo | 2 |", "15 speakers or voices", "voice-9 (11)",
         "| quiz | 7 | 0 | 1 | 12.5% | 2 | 0.0% | 1 |", "| skipped | {'empty_answer': 1} |",
@@ -64,7 +67,7 @@ def test_without_lineage_it_says_what_it_knows() -> None:
     card = write_model_card(recipe, METRICS, None)
     assert "SALM-XATT" in card
     assert "(trained)" in card
-    assert "A table of examples. Examples that were used:" in card
+    assert "The table `talks.parquet` (digest `0123456789ab`), by sdg 0.1.0+ab. Examples" in card
     assert "## Contamination" not in card
 
 

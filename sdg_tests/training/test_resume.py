@@ -15,8 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
+from torch import Tensor
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
 from sdg_training.states import find_state
@@ -111,6 +113,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     while not (work / f"checkpoint-{kill_after}" / "meter-0.json").exists():
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.15))  # between two states, and in the middle of an update
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "killed").exists()
@@ -203,6 +206,49 @@ def test_two_processes_do_what_one_does(
     assert two["loss"] == pytest.approx(one["loss"], rel=tolerance)
     for name in ("updates", "skipped", "examples", "audio_hours", "trained_parameters"):
         assert one[name] == two[name], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("epochs", "updates"), [(3, 5), (1, 1)])
+def test_a_last_update_with_too_few_batches_is_made_all_the_same(
+    tmp_path: Path,
+    table: pa.Table,
+    encoder: Path,
+    llm: Path,
+    strategy: str,
+    epochs: int,
+    updates: int,
+) -> None:
+    """Nine batches, or one; both processes end with the statistics of what both of them heard."""
+    how: dict[str, Any] = {
+        **TRAINED,
+        "adapter": {"type": "conformer", "hidden_size": 32, "num_attention_heads": 2},
+        "lora": {"rank": 4},
+        "tasks": {"qa": 1},
+        "batch_size": 3 if epochs > 1 else 8,
+        "epochs": epochs,
+        "max_steps": None,
+    }
+    steady = copy_encoder(encoder, tmp_path / "steady", layerdrop=0.0)
+    finish(start(write_config(tmp_path, table, "one", steady, llm, **how)))
+    config = write_config(tmp_path, table, "two", steady, llm, **how)
+    program = TRAIN_WITH_FSDP if strategy == "fsdp" else TRAIN
+    finish(start(config, *TORCHRUN, program=program, **STRATEGIES[strategy]))
+    one, two = read_metrics(tmp_path / "one"), read_metrics(tmp_path / "two")
+    assert one["updates"] == two["updates"] == updates
+    assert two["learning_rate"] == one["learning_rate"]
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
+    names = [name for name in weights[0] if name.endswith(("running_mean", "running_var"))]
+    assert len(names) == 2 * (2 + 2)
+    if updates > 1:
+        for name in names:
+            assert cosine(weights[0][name], weights[1][name]) > 0.9, name
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0))
 
 
 def test_processes_that_cannot_share_an_update_are_an_error(

@@ -7,6 +7,7 @@ import string
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -35,11 +36,19 @@ from sdg_tests.training.dummies import ANSWERS, byte_tokenizer, encode_flac, noi
 from sdg_training.checkpoint import CheckpointError, build_model, load_checkpoint, load_recipe
 from sdg_training.evaluate import score
 from sdg_training.examples import ExamplesError
-from sdg_training.recipe import EarlyStopping, LoRARecipe, Recipe, TaskWeights, TrainConfig
+from sdg_training.recipe import (
+    EarlyStopping,
+    FusionRecipe,
+    LoRARecipe,
+    Recipe,
+    TaskWeights,
+    TrainConfig,
+)
 from sdg_training.states import TrainingError
 from sdg_training.train import TrainResult, load_config, train
 from sdg_training.trainer import SALMTrainer, build_optimizer, keep_whole, schedule
 
+FUSION = FusionRecipe(type="cross_attention", num_attention_heads=2)
 ADAPTERS: dict[str, dict[str, Any]] = {
     "mlp": {"hidden_size": 64},
     "conformer": {
@@ -331,7 +340,29 @@ def test_another_run_s_states_are_left_alone(
         run(tmp_path, examples, recipe, learning_rate=1e30, max_grad_norm=1e30, save_every=1)
     with pytest.raises(TrainingError, match=r"\.out\.run holds a run .* another recipe: go on"):
         run(tmp_path, examples, recipe)
+    with pytest.raises(TrainingError, match=r"another recipe and examples"):
+        run(tmp_path, examples.slice(1), recipe)
     shutil.rmtree(tmp_path / ".out.run")
+    run(tmp_path, examples, recipe)
+
+
+def test_other_answers_are_other_examples(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    how: dict[str, Any] = {"learning_rate": 1e30, "max_grad_norm": 1e30, "save_every": 1}
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        run(tmp_path, examples, recipe, **how)
+    rows = [row | {"answer": "another"} for row in examples.to_pylist()]
+    with pytest.raises(TrainingError, match="another examples"):
+        run(tmp_path, pa.Table.from_pylist(rows, examples.schema), recipe, **how)
+
+
+def test_a_run_that_never_began_leaves_its_folder_to_any(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        run(tmp_path, examples, recipe, learning_rate=1e30, max_grad_norm=1e30)
+    assert (tmp_path / ".out.run").exists()
     run(tmp_path, examples, recipe)
 
 
@@ -482,9 +513,35 @@ def test_activations_computed_twice_change_nothing(
     tmp_path: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
     how = {"freeze_encoder": False, "max_steps": 4}
-    kept = run(tmp_path, examples, recipe, "kept", **how).metrics["loss"]
+    kept = run(tmp_path, examples, recipe, "kept", **how)
     twice = run(tmp_path, examples, recipe, "twice", gradient_checkpointing=True, **how)
-    assert twice.metrics["loss"] == pytest.approx(kept, rel=1e-4)
+    assert twice.metrics["loss"] == pytest.approx(kept.metrics["loss"], rel=1e-4)
+    weights, same = (load_checkpoint(r.checkpoint)[0].state_dict() for r in (kept, twice))
+    assert sum(name.endswith("running_var") for name in weights) == 2
+    for name, weight in weights.items():  # the batch norms' statistics, too
+        torch.testing.assert_close(same[name], weight, atol=1e-3, rtol=1e-3)
+
+
+def test_the_last_update_is_measured_however_seldom_others_are(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    metrics = run(tmp_path, examples, recipe, log_every=50).metrics
+    assert (metrics["updates"], metrics["kept_update"], len(metrics["loss"])) == (12, 12, 1)
+    every = run(tmp_path, examples, recipe, "every").metrics["loss"]
+    assert metrics["final_loss"] == pytest.approx(fmean(every), rel=1e-3)
+
+
+def test_arithmetic_is_counted_whichever_batch_comes_first(
+    tmp_path: Path, examples: pa.Table, recipe: Recipe
+) -> None:
+    rows = [row | {"context": f"it is {row['answer']}"} for row in examples.to_pylist()]
+    table = pa.Table.from_pylist(rows)
+    how = {"tasks": TaskWeights(qa=1, text=1), "freeze_encoder": False, "fusion": FUSION}
+    done = []
+    for seed in range(4):
+        metrics = run(tmp_path, table, recipe, str(seed), seed=seed, **how).metrics
+        done.append(metrics["teraflops"] * metrics["seconds"])
+    assert max(done) < 1.1 * min(done)
 
 
 def test_curves_are_there_for_tensorboard(

@@ -12,7 +12,7 @@ width, L prompt (and answer) tokens, V vocabulary.
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from transformers.utils.hub import cached_file
 
 from sdg_training.salm.adapters import ADAPTERS
+from sdg_training.salm.batch_norm import find_batch_norms, still_statistics
 from sdg_training.salm.configuration_salm import SALMConfig, encoder_strides, subsampled_length
 from sdg_training.salm.cross_attention import CrossAttentionFusion, mask_of_lengths
+from sdg_training.salm.group_norm import mask_group_norms
 
 SELF_CONTAINED_BELOW = 100_000_000  # frozen parameters: 400 MB in float32
 _DIGESTED = 16  # numbers of each weight
@@ -69,6 +71,7 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if encoder is None:
             encoder = speech_encoder(AutoModel.from_config(config.encoder_config))
         self.encoder = encoder
+        self._group_norms = mask_group_norms(encoder)
         # What an encoder never trains, as Whisper's table of sines.
         self._fixed = {f"encoder.{n}" for n, w in encoder.named_parameters() if not w.requires_grad}
         self.llm = AutoModelForCausalLM.from_config(config.text_config) if llm is None else llm
@@ -209,12 +212,21 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
         The Trainer asks for it at each update, which must not walk through all modules.
         """
-        if mode and self.training:
+        if mode and self.training and self.encoder.training != self.config.freeze_encoder:
             return self
         super().train(mode)
         if self.config.freeze_encoder:
             self.encoder.eval()
         return self
+
+    def activation_checkpointing_enable(  # type: ignore[override]
+        self, activation_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """As in transformers; batch norms count what is computed twice once."""
+        norms = find_batch_norms(self)
+        own = {"context_fn": lambda: (nullcontext(), still_statistics(norms))}
+        settings = {**(activation_checkpointing_kwargs or {}), "use_reentrant": False, **own}
+        super().activation_checkpointing_enable(settings, **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.llm.get_input_embeddings()
@@ -228,10 +240,12 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Returns:
             encoder_states (B, T, D) and encoder_mask (B, T), true at real frames.
         """
+        strides = encoder_strides(self.config.encoder_config)
+        for norm in self._group_norms:  # HuBERT's, after the first of its convolutions
+            norm.lengths = subsampled_length(input_features_mask.sum(-1), strides[:1])
         states = self.encoder(
             input_features.to(self.dtype), attention_mask=input_features_mask
         ).last_hidden_state
-        strides = encoder_strides(self.config.encoder_config)
         lengths = subsampled_length(input_features_mask.sum(-1), strides)
         return states, mask_of_lengths(lengths, states.shape[1])
 
@@ -300,14 +314,15 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if use_cache and cache is None:
             cache = DynamicCache(config=self.config.text_config)
         if inputs_embeds is None:
-            if input_features is not None and input_features_mask is not None:
-                encoder_states, encoder_mask = self.encode(input_features, input_features_mask)
-            if unheard:
-                inputs_embeds = self._fuse_nothing(input_ids, encoder_states, encoder_mask)
-            else:
-                inputs_embeds = self._fuse(
-                    input_ids, attention_mask, encoder_states, encoder_mask, cache
-                )
+            with still_statistics(find_batch_norms(self) if unheard else []):
+                if input_features is not None and input_features_mask is not None:
+                    encoder_states, encoder_mask = self.encode(input_features, input_features_mask)
+                if unheard:
+                    inputs_embeds = self._fuse_nothing(input_ids, encoder_states, encoder_mask)
+                else:
+                    inputs_embeds = self._fuse(
+                        input_ids, attention_mask, encoder_states, encoder_mask, cache
+                    )
         if position_ids is None and attention_mask is not None and attention_mask.ndim == 2:
             position_ids = _count_positions(attention_mask)[:, -inputs_embeds.shape[1] :]
         output = self.llm(
@@ -358,8 +373,9 @@ class SALMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         assert input_ids is not None
         assert encoder_states is not None
         assert encoder_mask is not None
-        text = self.embed_prompt(input_ids, None)
+        # In the order of :meth:`_fuse`: processes wait for each other at each part.
         audio, _ = self.embed_audio(encoder_states, encoder_mask)  # (1, S, H)
+        text = self.embed_prompt(input_ids, None)
         nothing = audio.sum()
         if self.fusion is not None:
             lengths = self._count_audio(encoder_mask)

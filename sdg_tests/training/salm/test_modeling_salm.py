@@ -326,6 +326,50 @@ LLMS = {
 }
 
 
+@pytest.mark.parametrize("family", ["parakeet", "hubert", "wav2vec2-bert"])
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_a_recording_sounds_the_same_beside_a_longer_one(family: str, adapter: str) -> None:
+    """Also for a HuBERT that normalises over the whole recording. (Whisper's are all as long.)"""
+    encoder_config, shape = ENCODERS[family]
+    config = SALMConfig(
+        encoder_config=encoder_config, text_config=LLMS["llama"], **ADAPTERS[adapter]
+    )
+    torch.manual_seed(0)
+    model = SALMForConditionalGeneration(config).eval()
+    long, short = shape[1], shape[1] // 2 + 1
+    features = torch.randn(shape)
+    features[1, short:] = 0
+    mask = torch.arange(long) < torch.tensor([long, short])[:, None]
+    with torch.no_grad():
+        together, real = model.embed_audio(*model.encode(features, mask.long()))
+        alone, _ = model.embed_audio(*model.encode(features[1:, :short], mask[1:, :short].long()))
+    torch.testing.assert_close(together[1][real[1]], alone[0], atol=1e-4, rtol=1e-3)
+
+
+def test_a_frozen_encoder_is_never_in_training_mode() -> None:
+    config = SALMConfig(
+        encoder_config=ENCODERS["parakeet"][0], text_config=LLMS["llama"], **ADAPTERS["mlp"]
+    )
+    model = SALMForConditionalGeneration(config).train()
+    assert model.llm.training
+    assert not model.encoder.training
+
+
+def test_what_has_no_effect_leaves_no_trace(encoder: Path, llm: Path) -> None:
+    """Not in the batch norms of encoder and adapter either."""
+    model, processor = build(encoder, llm, "conformer", freeze_encoder=False)
+    model.train()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    inputs = prepare(processor, [0])
+    text = torch.tensor([[1, 2, 3]])
+    features = {name: inputs[name] for name in ("input_features", "input_features_mask")}
+    model(input_ids=text, **features, unheard=True)
+    assert all(before[name].equal(buffer) for name, buffer in model.named_buffers())
+    model(**inputs)
+    changed = [name for name, buffer in model.named_buffers() if not before[name].equal(buffer)]
+    assert {name.split(".")[0] for name in changed} == {"encoder", "adapter"}
+
+
 @pytest.mark.parametrize("family", ENCODERS)
 @pytest.mark.parametrize("language_model", LLMS)
 @pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
