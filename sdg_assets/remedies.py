@@ -47,6 +47,13 @@ _VOICE = "listen to this voice: name others in `voices` where it is bad"
 _STORED = "materialise the stage that stored it again"
 _RECIPE = "cut the recording, or raise the limit in the recipe and train again"
 
+_ASKED = {
+    "too_long": "cut it into parts and ask about each, or use a checkpoint that was trained with a "
+    "higher `max_audio_seconds` and whose encoder hears as much",
+    "too_short": "give a longer recording: there is too little in it to be heard",
+    "no_samples": "record it again",
+}
+
 REMEDIES: Mapping[str, Mapping[str, str]] = {
     "raw_audio": {**_LISTED, **_AUDIO, **_TEXT},
     "transcripts": {
@@ -70,6 +77,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "too_short": _VOICE,
         "too_long": _VOICE,
     },
+    "ask": {**_AUDIO, **_ASKED},  # the command `sdg ask`
     "rouge_l_scores": {
         "no_question": "leave it out of the evaluation set",
         "empty_question": "correct it in its corpus",
@@ -79,7 +87,9 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "audio_too_long": _RECIPE,
         "too_many_tokens": _RECIPE,
         "no_token": "train with an LLM whose tokenizer knows this script",
+        "missing_value": _STORED,
         "missing_audio": _STORED,
+        "unusable_samples": _STORED,
         "unreadable_audio": _STORED,
         "wrong_audio_format": _STORED,
         "wrong_audio_length": _STORED,

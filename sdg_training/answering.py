@@ -1,6 +1,7 @@
 """A model's answers to all examples of a table."""
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from sdg_training.batches import build_pool, plan_batches
 from sdg_training.examples import Example, Examples, Skip
+from sdg_training.examples import Key as Key
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
 from sdg_training.recordings import Sample
@@ -27,7 +29,6 @@ class Source(Protocol):
     def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skip]: ...
 
 
-Key = tuple[str, str, str]  # Example.key
 FEWEST_ANSWER_TOKENS = 64
 
 
@@ -67,6 +68,7 @@ def answer_all(
     reporter: Reporter,
     read: Callable[[Example], str] | None = None,
     num_beams: int = 1,
+    max_tokens: int = sys.maxsize,
 ) -> Answered:
     """The likeliest answers, batch by batch, with progress as ``name``.
 
@@ -74,6 +76,7 @@ def answer_all(
         plan: the rows of each batch, see :func:`plan_answers`.
         num_workers: processes that read and decode audio.
         read: what stands in the audio's stead, an empty text for nothing; none: the audio.
+        max_tokens: of a prompt; longer ones are skipped, as those that the LLM has no room for.
     """
     started, done = time.monotonic(), 0
     loader: DataLoader = DataLoader(
@@ -87,10 +90,14 @@ def answer_all(
         answered.skips.extend(sample for sample in batch if isinstance(sample, Skip))
         samples = [sample for sample in batch if isinstance(sample, Sample)]
         contexts = None if read is None else [read(sample.example) for sample in samples]
-        texts = generate_answers(model, processor, samples, max_new_tokens, contexts, num_beams)
-        answered.answers.update(
-            {s.example.key: text for s, text in zip(samples, texts, strict=True)}
+        results = generate_answers(
+            model, processor, samples, max_new_tokens, contexts, num_beams, max_tokens
         )
+        for sample, result in zip(samples, results, strict=True):
+            if isinstance(result, Skip):
+                answered.skips.append(result)
+            else:
+                answered.answers[sample.example.key] = result
         done, seconds = done + len(batch), time.monotonic() - started
         reporter.progress(Progress(name, done, len(source), "examples", seconds))
     return answered

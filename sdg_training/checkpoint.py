@@ -3,14 +3,16 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from jinja2 import TemplateError
+from peft.utils.error import NoMatchingPeftModuleError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 from transformers.utils.logging import disable_progress_bar
 
@@ -35,26 +37,39 @@ def build_model(recipe: Recipe) -> tuple[SALMForConditionalGeneration, SALMProce
     """Pretrained encoder and LLM, with an adapter and LoRA that ``recipe.seed`` makes.
 
     Raises:
-        CheckpointError: encoder or LLM cannot be found.
+        CheckpointError: encoder or LLM cannot be found, is not whole, or is no such model; or they
+            do not make a model with the recipe's adapter, fusion and LoRA.
     """
     disable_progress_bar()  # transformers' own: it breaks our lines
     encoder, llm = locate_model("encoder", recipe.encoder), locate_model("llm", recipe.llm)
-    for part, name in (("encoder", encoder), ("llm", llm)):
-        _require_model(part, name)
-    model = SALMForConditionalGeneration.from_encoder_llm_pretrained(
-        encoder,
-        llm,
-        seed=recipe.seed,
-        freeze_encoder=recipe.freeze_encoder,
-        self_contained=recipe.self_contained,
-        **{f"adapter_{name}": value for name, value in recipe.adapter},
-        fusion=recipe.fusion.type,
-        **{f"fusion_{name}": value for name, value in recipe.fusion if name != "type"},
-        **{f"lora_{name}": value for name, value in recipe.lora},
-    )
-    processor = SALMProcessor.from_encoder_llm_pretrained(
-        encoder, llm, model.config, user_message=recipe.user_message
-    )
+    _require_model("encoder", encoder, _look_into_encoder)
+    _require_model("llm", llm, _look_into_llm)
+    try:
+        model = SALMForConditionalGeneration.from_encoder_llm_pretrained(
+            encoder,
+            llm,
+            seed=recipe.seed,
+            freeze_encoder=recipe.freeze_encoder,
+            self_contained=recipe.self_contained,
+            **{f"adapter_{name}": value for name, value in recipe.adapter},
+            fusion=recipe.fusion.type,
+            **{f"fusion_{name}": value for name, value in recipe.fusion if name != "type"},
+            **{f"lora_{name}": value for name, value in recipe.lora},
+        )
+        processor = SALMProcessor.from_encoder_llm_pretrained(
+            encoder, llm, model.config, user_message=recipe.user_message
+        )
+        processor.encode_text("?", "!")  # the chat template is first used here
+    except NoMatchingPeftModuleError as error:
+        raise CheckpointError(
+            f"the recipe's lora.targets, {recipe.lora.targets}, are no layers of its llm, {llm}: "
+            "name some of its linear layers, or all-linear"
+        ) from error
+    except (OSError, ValueError, RuntimeError, SafetensorError, TemplateError) as error:
+        raise CheckpointError(
+            f"the recipe's encoder, {encoder}, and its llm, {llm}, do not make a model with its "
+            f"adapter, fusion and lora: {_shorten(error)}; correct what this names"
+        ) from error
     model.config.audio_token_id = processor.audio_token_id
     return model, processor
 
@@ -74,8 +89,11 @@ def save_checkpoint(
     Args:
         tensorboard: a folder of event files, to be copied.
         weights: of the whole model, where ``model`` holds a part of them alone (FSDP).
+
+    Raises:
+        CheckpointError: it cannot be written, as on a full disk.
     """
-    with appearing_whole(folder) as partial:
+    with writing(folder), appearing_whole(folder) as partial:
         model.save_pretrained(partial, state_dict=None if weights is None else dict(weights))
         processor.save_pretrained(partial)
         (partial / RECIPE_FILE).write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
@@ -89,18 +107,34 @@ def save_checkpoint(
             shutil.copytree(tensorboard, partial / TENSORBOARD)
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """
+    Raises:
+        CheckpointError: what is written in ``folder`` cannot be, as on a full disk.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder} cannot be written: {_shorten(error)}; make room on its disk (or raise "
+            "the limit on the size of a file), or write elsewhere"
+        ) from error
+
+
 def export_checkpoint(folder: Path, target: Path) -> None:
     """Writes ``target``: the checkpoint with LoRA added to the LLM's own weights and all frozen
     weights beside them, which loads without peft and without the models it was made from.
 
     Raises:
-        CheckpointError: as :func:`load_checkpoint` says, or ``target`` exists already.
+        CheckpointError: as :func:`load_checkpoint` says, or ``target`` exists already or cannot be
+            written.
     """
     if target.exists():
         raise CheckpointError(f"{target} exists already: remove it, or write elsewhere")
     model, processor = load_checkpoint(folder)
     model.merge_lora()
-    with appearing_whole(target) as partial:
+    with writing(target), appearing_whole(target) as partial:
         model.save_pretrained(partial)
         processor.save_pretrained(partial)
         for name in (RECIPE_FILE, METRICS_FILE, LINEAGE_FILE, "README.md"):
@@ -116,10 +150,18 @@ def load_checkpoint(folder: str | Path) -> tuple[SALMForConditionalGeneration, S
             belongs to another encoder or LLM.
     """
     _check(Path(folder))
+    if damage := find_damage(Path(folder)):
+        raise CheckpointError(f"{folder} is damaged: {damage}; copy the checkpoint again, whole")
     disable_progress_bar()  # transformers' own: it breaks our lines
     with _explaining(Path(folder)):
         model = SALMForConditionalGeneration.from_pretrained(folder).eval()
-    return model, SALMProcessor.from_pretrained(folder)
+    try:
+        return model, SALMProcessor.from_pretrained(folder)
+    except Exception as error:  # tokenizers have none of their own
+        raise CheckpointError(
+            f"the processor in {folder} is damaged ({_shorten(error)}): copy the checkpoint "
+            "again, whole"
+        ) from error
 
 
 @contextmanager
@@ -135,8 +177,8 @@ def _explaining(folder: Path) -> Iterator[None]:
         yield
     except SafetensorError as error:
         raise CheckpointError(
-            f"the weights in {folder} are cut off or damaged ({error}): copy the checkpoint again, "
-            "whole"
+            f"the frozen weights that {folder} refers to are cut off or damaged ({error}): copy "
+            "the models that its config.json names again, whole"
         ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} cannot be loaded: {error}") from error
@@ -150,9 +192,20 @@ def _explaining(folder: Path) -> Iterator[None]:
 
 
 def load_recipe(folder: str | Path) -> Recipe:
-    """The recipe that the checkpoint was trained by."""
+    """The recipe that the checkpoint was trained by.
+
+    Raises:
+        CheckpointError: the folder holds no checkpoint of ours, or one that is damaged.
+    """
     _check(Path(folder))
-    return Recipe.model_validate_json((Path(folder) / RECIPE_FILE).read_text(encoding="utf-8"))
+    path = Path(folder) / RECIPE_FILE
+    try:
+        return Recipe.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is damaged, or of another version of sdg ({error}): copy the checkpoint "
+            "again, whole, or train anew"
+        ) from error
 
 
 def undo_training(model: SALMForConditionalGeneration, recipe: Recipe) -> None:
@@ -173,14 +226,60 @@ def undo_training(model: SALMForConditionalGeneration, recipe: Recipe) -> None:
     model.eval()
 
 
-def _require_model(part: str, name: str) -> None:
+def _require_model(part: str, name: str, look_into: Callable[[str], None]) -> None:
+    """
+    Raises:
+        CheckpointError: a model that a recipe names cannot be loaded.
+    """
     try:
         AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"the recipe's {part}, {name}, cannot be loaded: it is neither a folder with a "
-            f"config.json nor a model that the hub gives us ({str(error).splitlines()[0]})"
+            f"config.json nor a model that the hub gives us ({_shorten(error)})"
         ) from error
+    if damage := find_damage(Path(name)):
+        raise CheckpointError(
+            f"the recipe's {part}, {name}, cannot be loaded: {damage}; download or copy it again"
+        )
+    try:
+        look_into(name)
+    except Exception as error:  # tokenizers have none of their own
+        raise CheckpointError(
+            f"the recipe's {part}, {name}, cannot be loaded: {_shorten(error)}; name another "
+            "model, or get this one again, whole"
+        ) from error
+
+
+def _look_into_encoder(name: str) -> None:
+    AutoFeatureExtractor.from_pretrained(name)
+
+
+def _look_into_llm(name: str) -> None:
+    if AutoTokenizer.from_pretrained(name).chat_template is None:
+        raise ValueError(
+            "its tokenizer has no chat template, as that of a model that was not taught to chat "
+            "(its variant -Instruct, -chat or -it has one)"
+        )
+
+
+def _shorten(error: Exception) -> str:
+    """What transformers says, which goes on for a screen."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def find_damage(folder: Path) -> str | None:
+    """What is wrong with the first file of ``folder`` that is not whole."""
+    for path in sorted((*folder.glob("*.json"), *folder.glob("*.safetensors"))):
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_text(encoding="utf-8"))
+            else:
+                with safe_open(path, "pt"):
+                    pass  # which reads the header, and how long the file should be
+        except (OSError, ValueError, SafetensorError) as error:
+            return f"{path.name} is cut off or damaged ({error})"
+    return None
 
 
 def _check(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Samples to a batch: features or encoder states, prompts and answers, padded on the left."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -109,13 +110,23 @@ class Collator:
         usable = [(i.sample, i.task) for i in items if isinstance(i.sample, Sample)]
         if not usable:
             return Batch([], self._collate_nothing(), skips)
-        samples = [self._fit(sample) for sample, _ in usable]
+        samples = [sample for sample, _ in usable]
         audio: dict[str, Any] = {}
         counts: Sequence[int | None] = [None] * len(samples)
         if usable[0][1] != "text":
             audio, counts = collate_audio(self.processor, samples)
-        texts = [self._encode(write_turn(s.example, t, self.asr_question)) for s, t in usable]
-        faults = [self._find_fault(*each) for each in zip(samples, texts, counts, strict=True)]
+        encoded = [self._encode(write_turn(s.example, t, self.asr_question)) for s, t in usable]
+        texts = [text for text, _ in encoded]
+        faults = [
+            find_misfit(
+                sample.example,
+                unknown,
+                count,
+                len(text) + self.processor.count_placeholders(count or 0),
+                self.max_tokens,
+            )
+            for sample, (text, unknown), count in zip(samples, encoded, counts, strict=True)
+        ]
         kept = [index for index, fault in enumerate(faults) if fault is None]
         skips += [fault for fault in faults if fault is not None]
         if not kept:
@@ -125,13 +136,6 @@ class Collator:
             [texts[index] for index in kept], [counts[index] or 0 for index in kept]
         )
         return Batch([samples[index].example for index in kept], inputs, skips)
-
-    def _fit(self, sample: Sample) -> Sample:
-        """Within the encoder's window, which a recording may leave that is made slower."""
-        most = self.processor.max_seconds * self.processor.sampling_rate
-        if sample.audio is None or len(sample.audio) <= most:
-            return sample
-        return replace(sample, audio=sample.audio[: int(most)])
 
     def _collate_texts(
         self, texts: Sequence[EncodedText], num_audio_tokens: Sequence[int]
@@ -144,7 +148,7 @@ class Collator:
         )
 
     def _collate_nothing(self) -> dict[str, Any]:
-        inputs = self._collate_texts([self._encode(Turn("?", "!", context=""))], [0])
+        inputs = self._collate_texts([self._encode(Turn("?", "!", context=""))[0]], [0])
         labels = torch.full_like(inputs["labels"], IGNORED)
         return self._hear_nothing() | inputs | {"labels": labels}
 
@@ -155,29 +159,47 @@ class Collator:
         features = self.processor.extract_features([noise.astype(np.float32)])
         return {**features, "unheard": True}
 
-    def _encode_turn(self, turn: Turn) -> EncodedText:
-        return self.processor.encode_text(turn.question, turn.answer, turn.context)
+    def _encode_turn(self, turn: Turn) -> tuple[EncodedText, str | None]:
+        """Its tokens, and what of it the LLM has no token for."""
+        text = self.processor.encode_text(turn.question, turn.answer, turn.context)
+        if self.processor.tokenizer.unk_token_id in text.answer[:-1]:  # the last is the end token
+            return text, f"parts of the answer {turn.answer[:80]!r}"
+        return text, self.processor.find_unknown(turn.question, turn.context)
 
-    def _find_fault(
-        self, sample: Sample, text: EncodedText, num_audio_tokens: int | None
-    ) -> Skip | None:
-        if num_audio_tokens == 0:
-            detail = f"{sample.example.duration:.2f} s make no audio embedding at all"
-            return Skip(sample.example, "audio_too_short", detail)
-        if self.processor.tokenizer.unk_token_id in text.answer:
-            detail = f"the LLM has no token for parts of {sample.example.answer!r}"
-            return Skip(sample.example, "no_token", detail)
-        total = len(text) + self.processor.count_placeholders(num_audio_tokens or 0)
-        if total > self.max_tokens:
-            detail = f"{total} tokens, over the limit of {self.max_tokens}"
-            return Skip(sample.example, "too_many_tokens", detail)
-        return None
+
+def find_misfit(
+    example: Example,
+    unknown: str | None,
+    num_audio_tokens: int | None,
+    num_tokens: int,
+    max_tokens: int,
+) -> Skip | None:
+    """Why the LLM cannot be given an example.
+
+    Args:
+        unknown: what of its texts the LLM has no token for.
+        num_audio_tokens: audio embeddings of its recording; none: it is not heard.
+        num_tokens: what would enter the LLM, audio embeddings among it.
+    """
+    if num_audio_tokens == 0:
+        detail = f"{example.duration:.2f} s make no audio embedding at all"
+        return Skip(example, "audio_too_short", detail)
+    if unknown is not None:
+        return Skip(example, "no_token", f"the LLM has no token for {unknown}")
+    if num_tokens > max_tokens:
+        detail = f"{num_tokens} tokens, over the limit of {max_tokens}"
+        return Skip(example, "too_many_tokens", detail)
+    return None
 
 
 def collate_audio(
     processor: SALMProcessor, samples: Sequence[Sample]
 ) -> tuple[dict[str, Tensor], list[int]]:
-    """Features or encoder states of the recordings, and the audio embeddings of each to be."""
+    """Features or encoder states of the recordings, and the audio embeddings of each to be.
+
+    What leaves the encoder's window is cut: a recording that was made slower, or one that is a
+    tenth of a second longer than its row says.
+    """
     states = [sample.encoder_states for sample in samples if sample.encoder_states is not None]
     if states:
         num_states = torch.tensor([len(each) for each in states])
@@ -186,7 +208,8 @@ def collate_audio(
             "encoder_mask": torch.arange(int(num_states.max())) < num_states[:, None],  # (B, T)
         }
     else:
-        recordings = [sample.audio for sample in samples if sample.audio is not None]
+        most = int(min(processor.max_seconds * processor.sampling_rate, sys.maxsize))
+        recordings = [sample.audio[:most] for sample in samples if sample.audio is not None]
         inputs = dict(processor.extract_features(recordings))
         num_states = processor.count_states(inputs["input_features_mask"].sum(-1))
     return inputs, processor.count_audio_tokens(num_states).tolist()

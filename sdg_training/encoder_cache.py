@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -71,7 +71,8 @@ class EncodedRecordings(Dataset):
     def __init__(self, recordings: Recordings, cache: EncoderCache) -> None:
         self.examples = recordings.examples
         self.cache = cache
-        self.faults: dict[Key, Skip] = {}  # recordings that cannot be used
+        # Recordings that cannot be used, and for what reason, with its detail.
+        self.faults: dict[Key, tuple[str, str]] = {}
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -81,7 +82,7 @@ class EncodedRecordings(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skip]:
         return [
-            replace(self.faults[example.recording], example=example)
+            Skip(example, *self.faults[example.recording])
             if example.recording in self.faults
             else Sample(example, encoder_states=self.cache.get(example.recording))
             for example in self.examples.get(indices)
@@ -111,7 +112,7 @@ def encode_recordings(
         examples = recordings.examples.get(unique[batch].tolist())
         for example, sample in zip(examples, samples, strict=True):
             if isinstance(sample, Skip):
-                encoded.faults[example.recording] = sample
+                encoded.faults[example.recording] = (sample.reason, sample.detail)
         _encode(model, processor, [s for s in samples if isinstance(s, Sample)], encoded.cache)
         done, seconds = len(encoded.cache) + len(encoded.faults), time.monotonic() - started
         reporter.progress(Progress("encoding", done, len(unique), "recordings", seconds))

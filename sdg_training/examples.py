@@ -4,11 +4,15 @@ What cannot be used becomes a :class:`Skip` with its reason, and the rest goes o
 """
 
 import hashlib
+import math
 import os
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +22,9 @@ from numpy.typing import NDArray
 
 MIN_SECONDS = 0.1  # shorter audio gives a feature extractor too few frames to normalise
 _CHUNK = 4096  # rows that are read at once
-_NAMED_SKIPS = 1000
+_NAMED_SKIPS = 1000  # of each reason
+_NO_DETAIL = "as others that are named with their details"
+Key = tuple[str, str, str]  # Example.key
 
 
 class ExamplesError(ValueError):
@@ -47,7 +53,7 @@ class Example:
     duration: float  # seconds
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """Unlike ``example_id``, unique where several corpora and languages are united."""
         return (self.source_corpus, self.source_language, self.example_id)
 
@@ -59,6 +65,13 @@ class Example:
 
 COLUMNS = tuple(field.name for field in fields(Example))
 _ASKED = ("question", "answer")
+# What stands for a null; of the other columns a null is itself.
+_ABSENT: dict[str, Any] = {
+    **dict.fromkeys(("example_id", "source_corpus", "source_language", "shard", *_ASKED), ""),
+    "byte_offset": -1,
+    "byte_length": 0,
+    "duration": math.nan,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,43 +88,97 @@ class Skip:
 
 
 class SkipLog:
-    """Skipped examples, each once, however many epochs it was met in."""
+    """Skipped examples, each once, however many epochs it was met in.
+
+    In memory are the names and the reason of each, and the details of the first of each reason.
+    """
 
     def __init__(self, skips: Iterable[Skip] = ()) -> None:
-        self._skips: dict[tuple[str, str, str], Skip] = {}
+        self._reasons: dict[Key, str] = {}
+        self._details: dict[Key, str] = {}
+        self._counts: Counter[str] = Counter()
         self.add(skips)
 
     def __len__(self) -> int:
-        return len(self._skips)
+        return len(self._reasons)
 
     def __contains__(self, example: Example) -> bool:
-        return example.key in self._skips
+        return example.key in self._reasons
 
     @property
     def examples(self) -> list[Skip]:
-        return list(self._skips.values())
+        """Of each example its names alone, and why it was skipped."""
+        return [
+            Skip(_name_example(key), reason, self._details.get(key, _NO_DETAIL))
+            for key, reason in self._reasons.items()
+        ]
 
     def add(self, skips: Iterable[Skip]) -> None:
         for skip in skips:
-            self._skips.setdefault(skip.example.key, skip)
+            self._add(skip.example.key, skip.reason, skip.detail)
+
+    def merge(self, other: "SkipLog") -> None:
+        """Adds what another process skipped."""
+        for key, reason in other._reasons.items():
+            self._add(key, reason, other._details.get(key, _NO_DETAIL))
+
+    def dump(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        reasons: dict[str, list[Key]] = {reason: [] for reason in self._counts}
+        for key, reason in self._reasons.items():
+            reasons[reason].append(key)
+        return {"keys": reasons, "details": [[key, text] for key, text in self._details.items()]}
+
+    @classmethod
+    def restore(cls, dumped: Mapping[str, Any]) -> "SkipLog":
+        """What :meth:`dump` made."""
+        log = cls()
+        details = {_intern(key): detail for key, detail in dumped["details"]}
+        for reason, keys in dumped["keys"].items():
+            for key in map(_intern, keys):
+                log._add(key, reason, details.get(key, _NO_DETAIL))
+        return log
 
     def count(self) -> dict[str, int]:
         """Examples by reason, the most frequent first."""
-        return dict(Counter(skip.reason for skip in self._skips.values()).most_common())
+        return dict(self._counts.most_common())
 
     def name(self) -> dict[str, str]:
         """Why each was skipped, by corpus/language/id; of very many the first only."""
-        named = self.examples[:_NAMED_SKIPS]
-        return {"/".join(skip.example.key): skip.reason for skip in named}
+        named = islice(self._reasons.items(), _NAMED_SKIPS)
+        return {"/".join(map(str, key)): reason for key, reason in named}
 
     def describe(self) -> list[str]:
         """One line per reason, with an example of it."""
-        first = {skip.reason: skip for skip in reversed(self.examples)}
+        first: dict[str, Key] = {}
+        for key in self._details:
+            first.setdefault(self._reasons[key], key)
         return [
-            f"skipped {count} ({reason}), for one {first[reason].example_id}: "
-            f"{first[reason].detail}"
+            f"skipped {count} ({reason}), for one {first[reason][-1]}: "
+            f"{self._details[first[reason]]}"
             for reason, count in self.count().items()
         ]
+
+    def _add(self, key: Key, reason: str, detail: str) -> None:
+        if key in self._reasons:
+            return
+        key, reason = _intern(key), sys.intern(reason)
+        self._reasons[key] = reason
+        self._counts[reason] += 1
+        if self._counts[reason] <= _NAMED_SKIPS:
+            self._details[key] = detail
+
+
+def _intern(key: Sequence[str]) -> Key:
+    """One text in memory for each corpus and language."""
+    corpus, language, example_id = key
+    return sys.intern(corpus), sys.intern(language), example_id
+
+
+def _name_example(key: Key) -> Example:
+    """An example of which no more than its names is known."""
+    corpus, language, example_id = key
+    return Example(example_id, "", corpus, language, None, None, "", "", "", 0, 0, 0.0)
 
 
 class Examples:
@@ -150,8 +217,8 @@ class Examples:
             start = self._ends[place] - batch.num_rows
             rows = batch.take(pa.array(wanted[positions] - start)).to_pylist()
             for position, row in zip(positions, rows, strict=True):
-                said = {name: row[name] or "" for name in _ASKED}
-                found[position] = Example(**(row | said))
+                absent = {name: _ABSENT.get(name) for name, value in row.items() if value is None}
+                found[position] = Example(**(row | absent))
         return [example for example in found if example is not None]
 
     def select(self, indices: NDArray[np.int64]) -> "Examples":
@@ -192,8 +259,12 @@ class Examples:
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def _column(self, name: str, dtype: type[np.generic]) -> NDArray:
-        parts = [batch[name].to_numpy(zero_copy_only=False) for batch in self._batches]
-        return np.concatenate([*parts, np.zeros(0)]).astype(dtype)[self._rows]
+        kind = pa.from_numpy_dtype(dtype)
+        parts = [
+            pc.fill_null(batch[name].cast(kind), _ABSENT[name]).to_numpy(zero_copy_only=False)
+            for batch in self._batches
+        ]
+        return np.concatenate([*parts, np.zeros(0, dtype)])[self._rows]
 
 
 def compose(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
@@ -273,6 +344,9 @@ def find_fault(
         for name in _ASKED:
             if not getattr(example, name).strip():
                 return Skip(example, f"empty_{name}", f"the {name} is empty")
+    if absent := _find_absent(example):
+        detail = f"the column {absent} holds no usable value: {getattr(example, absent)!r}"
+        return Skip(example, "missing_value", detail)
     for name in (*_ASKED, "context"):
         if audio_token in (getattr(example, name) or ""):
             detail = f"the {name} holds the audio placeholder {audio_token}"
@@ -284,6 +358,17 @@ def find_fault(
         detail = f"{example.duration:.1f} s of audio, over the limit of {max_seconds:g} s"
         return Skip(example, "audio_too_long", detail)
     return None
+
+
+def _find_absent(example: Example) -> str | None:
+    """The column without which the recording cannot be read."""
+    usable = {
+        "shard": bool(example.shard),
+        "byte_offset": example.byte_offset >= 0,
+        "byte_length": example.byte_length > 0,
+        "duration": math.isfinite(example.duration),
+    }
+    return next((name for name, holds in usable.items() if not holds), None)
 
 
 def has_context(example: Example) -> bool:

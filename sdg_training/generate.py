@@ -1,11 +1,16 @@
 """Answers of a speech LM to questions about recordings."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from sdg_training.collator import collate_audio
+from sdg_training.collator import collate_audio, find_misfit
+from sdg_training.examples import Skip
 from sdg_training.recordings import Sample
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
@@ -24,7 +29,6 @@ UNBIASED = {
 }
 
 
-@torch.inference_mode()
 def generate_answers(
     model: SALMForConditionalGeneration,
     processor: SALMProcessor,
@@ -32,37 +36,77 @@ def generate_answers(
     max_new_tokens: int,
     contexts: Sequence[str] | None = None,
     num_beams: int = 1,
-) -> list[str]:
-    """The likeliest answers, in the order of ``samples``.
+    max_tokens: int = sys.maxsize,
+) -> list[str | Skip]:
+    """The likeliest answers, in the order of ``samples``, or why one cannot be asked.
 
     Args:
+        max_new_tokens: of an answer, which has half of the LLM's positions at most.
         contexts: texts (empty for nothing) in the recordings' stead.
         num_beams: 1: the likeliest token each time.
+        max_tokens: of a prompt, which must leave the answer its positions too.
     """
     if not samples:
         return []
-    texts = [None] * len(samples) if contexts is None else contexts
-    prompts = [
-        processor.build_prompt(sample.example.question, text)
-        for sample, text in zip(samples, texts, strict=True)
-    ]
-    audio: dict[str, torch.Tensor] = {}
+    max_new_tokens = min(max_new_tokens, model.config.num_positions // 2)
+    max_tokens = min(max_tokens, model.config.num_positions - max_new_tokens)
+    audio: dict[str, Tensor] = {}
+    counts: Sequence[int | None] = [None] * len(samples)
     if contexts is None:
         audio, counts = collate_audio(processor, samples)
-        prompts = [
-            prompt.replace(
-                processor.audio_token, processor.audio_token * processor.count_placeholders(count)
-            )
-            for prompt, count in zip(prompts, counts, strict=True)
-        ]
-    text = processor.tokenizer(
-        prompts, padding=True, padding_side="left", add_special_tokens=False, return_tensors="pt"
-    )
-    inputs = {
-        "input_ids": text["input_ids"],
-        "attention_mask": text["attention_mask"],
-        **audio,
+    texts = [None] * len(samples) if contexts is None else contexts
+    asked = [(s.example, text) for s, text in zip(samples, texts, strict=True)]
+    prompts = [
+        _encode_prompt(processor, example.question, text, count or 0)
+        for (example, text), count in zip(asked, counts, strict=True)
+    ]
+    faults = [
+        find_misfit(
+            example,
+            processor.find_unknown(example.question, text),
+            count,
+            len(prompt),
+            max_tokens,
+        )
+        for (example, text), count, prompt in zip(asked, counts, prompts, strict=True)
+    ]
+    kept = [index for index, fault in enumerate(faults) if fault is None]
+    if not kept:
+        return [fault for fault in faults if fault is not None]
+    inputs = {name: tensor[kept] for name, tensor in audio.items()}
+    inputs |= _pad([prompts[index] for index in kept], processor.pad_token_id)
+    answers = iter(_generate(model, processor, inputs, max_new_tokens, num_beams))
+    return [next(answers) if fault is None else fault for fault in faults]
+
+
+def _encode_prompt(
+    processor: SALMProcessor, question: str, context: str | None, num_audio_tokens: int
+) -> list[int]:
+    """The prompt's tokens, with a placeholder for each audio embedding that stands in it."""
+    heard = processor.audio_token * processor.count_placeholders(num_audio_tokens)
+    prompt = processor.build_prompt(question, context).replace(processor.audio_token, heard)
+    ids: list[int] = processor.tokenizer.encode(prompt, add_special_tokens=False)
+    return ids
+
+
+def _pad(prompts: Sequence[Sequence[int]], pad_token: int) -> dict[str, Tensor]:
+    """``input_ids``, ``attention_mask``: (B, L), padded on the left"""
+    rows = [torch.tensor(prompt) for prompt in prompts]
+    pad = partial(pad_sequence, batch_first=True, padding_side="left")
+    return {
+        "input_ids": pad(rows, padding_value=pad_token),
+        "attention_mask": pad([torch.ones_like(row) for row in rows]),
     }
+
+
+@torch.inference_mode()
+def _generate(
+    model: SALMForConditionalGeneration,
+    processor: SALMProcessor,
+    inputs: Mapping[str, Tensor],
+    max_new_tokens: int,
+    num_beams: int,
+) -> list[str]:
     tokens: Any = model.generate(  # type: ignore[misc]
         **{name: tensor.to(model.device) for name, tensor in inputs.items()},
         do_sample=False,

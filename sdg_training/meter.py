@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sdg_training.collator import Batch
-from sdg_training.examples import Example, Skip, SkipLog
+from sdg_training.examples import Example, SkipLog
 from sdg_training.utilisation import FlopRate, count_units, find_peak
 
 
@@ -100,16 +100,14 @@ class Meter:
         for kind, units in other.units.items():
             self.units[kind] = self.units.get(kind, 0) + units
             self.flops.setdefault(kind, other.flops.get(kind, FlopRate()))
-        self.skips.add(other.skips.examples)
+        self.skips.merge(other.skips)
 
     def save(self, path: Path) -> None:
         state = {name: getattr(self, name) for name in _SAVED}
-        skips = [
-            {"example": asdict(s.example), "reason": s.reason, "detail": s.detail}
-            for s in self.skips.examples
-        ]
         flops = {kind: asdict(rate) for kind, rate in self.flops.items()}
-        text = json.dumps({**state, "before": self.seconds, "skips": skips, "flops": flops})
+        text = json.dumps(
+            {**state, "before": self.seconds, "skips": self.skips.dump(), "flops": flops}
+        )
         path.write_text(text, encoding="utf-8")
 
     def load(self, path: Path) -> None:
@@ -120,7 +118,7 @@ class Meter:
             setattr(self, name, value)
         self.validation = [(update, score) for update, score in self.validation]
         self.flops = {kind: FlopRate(**rate) for kind, rate in flops.items()}
-        self.skips = SkipLog(Skip(Example(**s["example"]), s["reason"], s["detail"]) for s in skips)
+        self.skips = SkipLog.restore(skips)
 
 
 _SAVED = (

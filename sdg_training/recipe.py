@@ -1,13 +1,15 @@
 """How a speech LM is built and trained: settings alone, without torch, so they load fast."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sdg_training import tiny
 from sdg_training.lineage import Lineage
 
+_PLACEHOLDER = re.compile(r"\{\w*\}")
 TINY = {"encoder": tiny.ENCODER, "llm": tiny.LLM}
 
 
@@ -33,6 +35,25 @@ class AdapterRecipe(_Strict):
         description="encoder frames per audio embedding; a power of two for conformer",
     )
     dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _fit_conformer(self) -> Self:
+        if self.type != "conformer":
+            return self
+        factor, width, heads = self.subsampling_factor, self.hidden_size, self.num_attention_heads
+        if factor & (factor - 1):
+            raise ValueError(
+                f"subsampling_factor ({factor}) must be a power of two for the adapter conformer, "
+                "each of whose convolutions halves: take 1, 2, 4 or 8, or the adapter mlp"
+            )
+        if width % 2 or width % heads:
+            raise ValueError(
+                f"hidden_size ({width}) must be even and a multiple of num_attention_heads "
+                f"({heads}) for the adapter conformer"
+            )
+        if self.conv_kernel_size % 2 == 0:
+            raise ValueError(f"conv_kernel_size ({self.conv_kernel_size}) must be odd")
+        return self
 
 
 class FusionRecipe(_Strict):
@@ -202,6 +223,16 @@ class Recipe(_Strict):
     cache_gigabytes: float = Field(
         default=2.0, ge=0, description="of memory for it; the rest goes to a temporary file"
     )
+
+    @field_validator("user_message")
+    @classmethod
+    def _require_placeholders(cls, message: str) -> str:
+        if sorted(_PLACEHOLDER.findall(message)) != ["{audio}", "{question}"]:
+            raise ValueError(
+                f"{message!r} must have the placeholders {{audio}} and {{question}}, each once, "
+                "and no other"
+            )
+        return message
 
     @model_validator(mode="after")
     def _save_what_was_looked_at(self) -> Self:

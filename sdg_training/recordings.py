@@ -15,6 +15,7 @@ from sdg_training.examples import MIN_SECONDS, Example, Examples, Skip
 from sdg_training.uninterrupted import uninterrupted
 
 SAMPLE_RATE = 16_000  # Hz, of every recording in a shard
+_LOUDEST = 2.0**31  # a sample's value, at most: its power is still a number in float32
 _TOLERANCE = 0.1  # seconds by which a recording may differ from its row's duration
 
 
@@ -78,4 +79,8 @@ def decode(example: Example, content: bytes | Exception) -> Sample | Skip:
     if seconds < MIN_SECONDS or abs(seconds - example.duration) > _TOLERANCE:
         detail = f"{seconds:.2f} s of audio, where the row says {example.duration:.2f} s"
         return Skip(example, "wrong_audio_length", detail)
+    loudest = float(np.abs(samples).max())
+    if not loudest < _LOUDEST:  # nor is NaN
+        detail = f"samples up to {loudest}, of which a model makes no numbers; shards hold -1..1"
+        return Skip(example, "unusable_samples", detail)
     return Sample(example, audio=samples)

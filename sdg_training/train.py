@@ -140,7 +140,7 @@ def build_trainer(
     total = count_batches(pools, recipe)
     sampler = RankSampler(pools, recipe, total, arguments.process_index, world)
     arguments.max_steps = math.ceil(len(sampler) / arguments.gradient_accumulation_steps)
-    most = min(recipe.max_tokens, count_positions(model))
+    most = min(recipe.max_tokens, model.config.num_positions)
     trainer = SALMTrainer(
         model,
         arguments,
@@ -170,11 +170,6 @@ class Curves(SummaryWriter):
 
     def flush(self) -> None:
         """Nothing: transformers asks at each update, and the disk would be waited for."""
-
-
-def count_positions(model: SALMForConditionalGeneration) -> int:
-    """Tokens that the LLM can tell the places of."""
-    return int(getattr(model.config.text_config, "max_position_embeddings", sys.maxsize))
 
 
 @contextmanager

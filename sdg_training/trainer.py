@@ -23,6 +23,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer_callback import PrinterCallback
 
 from sdg_training.batches import RankSampler
+from sdg_training.checkpoint import writing
 from sdg_training.collator import Batch, Collator, ItemSource
 from sdg_training.meter import Meter
 from sdg_training.muon import MuonWithAdamW
@@ -150,6 +151,10 @@ class SALMTrainer(Trainer):
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        with writing(Path(str(self.args.output_dir))):
+            super()._save_checkpoint(*args, **kwargs)
 
     def agree(self, value: float) -> float:
         """The first process's value, in every process: clocks and sums differ between them."""

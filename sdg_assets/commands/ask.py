@@ -41,7 +41,7 @@ def ask_about(
                 )
                 answers["audio removed: "] = without
         except AudioError as error:
-            remedy = find_remedy("raw_audio", error.reason)
+            remedy = find_remedy("ask", error.reason)
             raise AskError(f"{audio} cannot be asked about: {error}; {remedy}") from error
         except (CheckpointError, ValueError) as error:
             raise AskError(str(error)) from error

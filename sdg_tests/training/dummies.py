@@ -46,6 +46,21 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def letter_tokenizer(unknown: str = "<unk>") -> PreTrainedTokenizerFast:
+    """One token per letter of ASCII; ``unknown`` is the token of all others."""
+    letters = {chr(code): code - 32 for code in range(32, 127)}
+    tokenizer = Tokenizer(models.BPE(letters | {unknown: 95}, [], unk_token=unknown))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\n", "removed")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token=unknown,
+        eos_token="</s>",
+        pad_token="</s>",
+        additional_special_tokens=["<|user|>", "<|assistant|>"],
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
 def save_llm(kind: type[PreTrainedConfig], folder: Path) -> Path:
     """A random LLM of that family with its tokenizer and its chat template, in ``folder``."""
     tokenizer = byte_tokenizer()

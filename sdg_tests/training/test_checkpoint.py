@@ -1,9 +1,11 @@
 """Checkpoints that cannot be loaded, and what is said of them."""
 
 import json
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -33,9 +35,12 @@ def save(folder: Path, encoder: Path, llm: Path, *, self_contained: bool) -> Pat
     return folder
 
 
-def cut_off(folder: Path) -> None:
-    path = folder / "model.safetensors"
+def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def cut_off(folder: Path) -> None:
+    cut(folder / "model.safetensors")
 
 
 def lose_weights(folder: Path) -> None:
@@ -64,6 +69,90 @@ def test_a_damaged_checkpoint_is_an_error_that_says_so(
     spoil(folder)
     with pytest.raises(CheckpointError, match=told):
         load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tokenizer.json", "tokenizer_config.json", "processor_config.json", "recipe.json",
+     "config.json", "generation_config.json"],
+)  # fmt: skip
+def test_a_file_that_is_cut_off_is_named(
+    tmp_path: Path, encoder: Path, llm: Path, name: str
+) -> None:
+    folder = save(tmp_path / "checkpoint", encoder, llm, self_contained=True)
+    cut(folder / name)
+    with pytest.raises(CheckpointError, match=f"{folder} is damaged: {name} is cut off"):
+        load_checkpoint(folder)
+    if name == "recipe.json":
+        with pytest.raises(CheckpointError, match=f"{folder / name} is damaged"):
+            load_recipe(folder)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "processor_config.json"])
+def test_a_file_that_says_nothing_is_told(
+    tmp_path: Path, encoder: Path, llm: Path, name: str
+) -> None:
+    folder = save(tmp_path / "checkpoint", encoder, llm, self_contained=True)
+    (folder / name).write_text("{}")
+    with pytest.raises(CheckpointError, match=f"the processor in {folder} is damaged"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "told"),
+    [
+        ("llm", "model.safetensors", r"model\.safetensors is cut off"),
+        ("encoder", "model.safetensors", r"model\.safetensors is cut off"),
+        ("llm", "tokenizer.json", r"tokenizer\.json is cut off"),
+        ("llm", "chat_template.jinja", "its tokenizer has no chat template"),
+        ("encoder", "preprocessor_config.json", "Can't load feature extractor"),
+    ],
+)
+def test_a_model_of_the_recipe_that_is_not_whole_is_named(
+    tmp_path: Path, encoder: Path, llm: Path, part: str, name: str, told: str
+) -> None:
+    folders = {"encoder": encoder, "llm": llm}
+    broken = folders[part] = Path(shutil.copytree(folders[part], tmp_path / "broken"))
+    if "is cut off" in told:
+        cut(broken / name)
+    else:
+        (broken / name).unlink()
+    recipe = Recipe(encoder=str(folders["encoder"]), llm=str(folders["llm"]))
+    with pytest.raises(CheckpointError, match=f"recipe's {part}, {broken}, cannot .*{told}"):
+        build_model(recipe)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"lora": {"targets": ["nothing"]}}, r"lora\.targets, \['nothing'\], are no layers of"),
+        ({"lora": {"targets": ["input_layernorm"]}}, "adapter, fusion and lora: .*RMSNorm"),
+        (
+            {"fusion": {"type": "cross_attention", "num_attention_heads": 7}},
+            "fusion_num_attention_heads=7 does not divide",
+        ),
+    ],
+)
+def test_parts_that_make_no_model_are_named(
+    encoder: Path, llm: Path, values: dict[str, Any], told: str
+) -> None:
+    values = {"encoder": str(encoder), "llm": str(llm), **values}
+    with pytest.raises(CheckpointError, match=told):
+        build_model(Recipe.model_validate(values))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, encoder: Path, llm: Path) -> None:
+    recipe = Recipe(encoder=str(encoder), llm=str(llm), self_contained=True)
+    model, processor = build_model(recipe)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for largest in (20_000, 200):  # of a file: too little for the weights, and for config.json
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+        try:
+            with pytest.raises(CheckpointError, match=f"{tmp_path / 'full'} cannot be written"):
+                save_checkpoint(tmp_path / "full", model, processor, recipe, {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_an_adapter_is_not_loaded_onto_another_llm(

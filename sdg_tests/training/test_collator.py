@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import ParakeetFeatureExtractor, WhisperFeatureExtractor
 
-from sdg_tests.training.dummies import byte_tokenizer, write_toys
+from sdg_tests.training.dummies import byte_tokenizer, letter_tokenizer, write_toys
 from sdg_training.collator import IGNORED, Batch, Collator, Item, ItemSource, collate_audio
 from sdg_training.examples import open_examples
 from sdg_training.recipe import AugmentRecipe
@@ -74,9 +74,7 @@ def test_each_epoch_changes_recordings_in_its_own_way(tmp_path: Path) -> None:
 
 
 def test_what_is_longer_than_an_encoder_s_window_is_cut(tmp_path: Path) -> None:
-    """By a slower speed, or by a row that is a tenth of a second wrong. What one asks about is not:
-    half of a recording would be answered from as if it were the whole.
-    """
+    """By a slower speed, or by a row that is a tenth of a second wrong."""
     extractor = WhisperFeatureExtractor()
     processor = SALMProcessor(extractor, byte_tokenizer(), [(3, 2, 2)], [(1, 1, 0)])
     audio = np.zeros(int(30.05 * SAMPLE_RATE), np.float32)
@@ -84,8 +82,31 @@ def test_what_is_longer_than_an_encoder_s_window_is_cut(tmp_path: Path) -> None:
     sample = Sample(example, audio=audio)
     features = Collator(processor, 2000, "which words?")([Item(sample, "qa")]).inputs
     assert features["input_features_mask"].sum() == 3000
-    with pytest.raises(ValueError, match="longer than the encoder's 30"):
-        collate_audio(processor, [sample])
+    assert collate_audio(processor, [sample])[0]["input_features_mask"].sum() == 3000
+
+
+@pytest.mark.parametrize("unknown", ["<unk>", "</s>"])
+def test_texts_of_an_unknown_script_are_a_skip(tmp_path: Path, unknown: str) -> None:
+    """Also where the token of the unknown is the one that every answer ends with."""
+    extractor = ParakeetFeatureExtractor(feature_size=16)
+    tokenizer = letter_tokenizer(unknown)
+    processor = SALMProcessor(extractor, tokenizer, [(3, 2, 2)] * 3, [(1, 1, 0)])
+    assert (tokenizer.unk_token_id == processor.end_token_id) == (unknown == "</s>")
+    rows = [
+        {},
+        {"question": "谁在说话?"},
+        {"question": "what is 北京?"},  # mostly known
+        {"answer": "for 5 €"},
+        {"context": "两只狗"},
+    ]
+    heard = collate(tmp_path, processor, rows)
+    assert [example.example_id[-1] for example in heard.examples] == ["0", "2", "4"]
+    assert [skip.reason for skip in heard.skips] == ["no_token"] * 2
+    assert "most of the question '谁在说话?'" in heard.skips[0].detail
+    assert "parts of the answer 'for 5 €'" in heard.skips[1].detail
+    read = collate(tmp_path, processor, rows, task="text")
+    assert [example.example_id[-1] for example in read.examples] == ["0", "2"]
+    assert "most of the context" in read.skips[-1].detail
 
 
 def test_too_many_tokens_are_a_skip(tmp_path: Path, processor: SALMProcessor) -> None:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from sdg_tests.training.dummies import encode_flac, noise, write_examples
 from sdg_tests.training.salm.test_modeling_salm import build
 from sdg_training.encoder_cache import EncoderCache, encode_recordings
 from sdg_training.examples import Skip, open_examples
+from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
 from sdg_training.recordings import Recordings, Sample
 from sdg_training.reporting import Progress
@@ -66,3 +68,34 @@ def test_each_recording_is_encoded_once(encoder: Path, llm: Path, tmp_path: Path
             states, _ = model.encode(**processor.extract_features([audio.audio]))
         expected = states[0, : processor.count_states(int(sample.example.duration * 100))]
         torch.testing.assert_close(sample.encoder_states.float(), expected, atol=2e-3, rtol=2e-3)
+
+
+def test_a_recording_a_little_longer_than_the_window_is_cut(tmp_path: Path, llm: Path) -> None:
+    """By a row that says less than the file has: as where it is not kept."""
+    folder = save_whisper(tmp_path / "whisper")
+    table = write_examples(tmp_path, [encode_flac(noise(2.05, 0))], [{"duration": 2.0}])
+    recordings = Recordings(open_examples(table), str(tmp_path))
+    model, processor = build(folder, llm)
+    assert processor.max_seconds == 2.0
+    encoded = encode_recordings(model, processor, recordings, Recipe(), Recorder())
+    [kept] = encoded.__getitems__([0])
+    [heard] = recordings.__getitems__([0])
+    assert isinstance(kept, Sample)
+    assert isinstance(heard, Sample)
+    assert kept.encoder_states is not None
+    assert len(kept.encoder_states) == 100
+    assert isinstance(generate_answers(model, processor, [heard], 3)[0], str)
+
+
+def save_whisper(folder: Path) -> Path:
+    """A random Whisper that hears two seconds."""
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=16,
+        max_source_positions=100, vocab_size=10, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        decoder_start_token_id=1,
+    )  # fmt: skip
+    WhisperModel(config).save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=16, chunk_length=2).save_pretrained(folder)
+    return folder

@@ -1,5 +1,8 @@
 """Rows of a table that is not in memory."""
 
+import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +77,33 @@ def test_rows_with_faults_are_counted_and_left_out(tmp_path: Path) -> None:
     assert skips.describe()[0] == "skipped 2 (empty_answer), for one example-1: the answer is empty"
 
 
+def test_rows_without_a_place_or_a_duration_are_left_out(tmp_path: Path) -> None:
+    rows = [
+        {},
+        {"duration": None},
+        {"duration": math.nan},
+        {"byte_offset": None},
+        {"byte_length": None},
+        {"shard": None, "source_corpus": None},
+    ]
+    table = write_toys(tmp_path, rows)
+    skips = SkipLog()
+    usable = select_usable(open_examples(table), "<|audio|>", 60.0, skips)
+    assert [example.example_id for example in usable] == ["example-0"]
+    assert usable.find_recordings().tolist() == [0]
+    assert skips.count() == {"missing_value": 5}
+    names = ("duration", "duration", "byte_offset", "byte_length", "shard")
+    for skip, name in zip(skips.examples, names, strict=True):
+        assert f"the column {name} holds no usable value" in skip.detail
+
+
+def test_a_column_of_nulls_alone_is_no_error(tmp_path: Path) -> None:
+    table = write_toys(tmp_path, [{"duration": None, "byte_offset": None}])
+    assert table.schema.field("duration").type == pa.null()
+    with pytest.raises(ExamplesError, match=r"skipped 1 \(missing_value\)"):
+        select_usable(open_examples(table), "<|audio|>", 60.0, SkipLog())
+
+
 def test_what_asks_nothing_serves_if_its_words_do(tmp_path: Path) -> None:
     nothing = {"question": None, "answer": None}
     rows = [{}, nothing, nothing | {"context": " "}, nothing | {"answer": "it"}]
@@ -103,6 +133,27 @@ def test_an_example_is_skipped_once_though_its_name_is_not_unique(tmp_path: Path
         skips.add([Skip(example, "unreadable_audio", "")])
     assert len(skips) == 2
     assert [skip.example_id for skip in skips.examples] == ["a", "a"]
+
+
+def test_a_log_of_skips_survives_json_and_knows_little_of_each(tmp_path: Path) -> None:
+    table = write_toys(tmp_path, [{"context": "x" * 4000}])
+    [example] = open_examples(table)
+    log = SkipLog(
+        Skip(replace(example, example_id=f"{n}"), ("odd", "even")[n % 2 == 0], f"number {n}")
+        for n in range(2500)
+    )
+    restored = SkipLog.restore(json.loads(json.dumps(log.dump())))
+    assert len(json.dumps(log.dump())) < 2500 * 100
+    merged = SkipLog(log.examples[:10])
+    merged.merge(log)
+    for again in (restored, merged):
+        assert again.count() == log.count() == {"even": 1250, "odd": 1250}
+        assert again.describe() == log.describe()
+        assert again.describe()[1] == "skipped 1250 (odd), for one 1: number 1"
+        details = {skip.example.key: skip.detail for skip in again.examples}
+        assert details == {skip.example.key: skip.detail for skip in log.examples}
+    assert example not in log
+    assert replace(example, example_id="2499") in restored
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.data())

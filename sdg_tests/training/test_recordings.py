@@ -1,10 +1,12 @@
 """Audio by its bytes in a shard."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from torch.utils.data import DataLoader
 from transformers import ParakeetFeatureExtractor
 
@@ -66,6 +68,18 @@ def test_what_cannot_be_heard_is_a_skip_with_its_reason(tmp_path: Path) -> None:
         "missing_audio",
         "unreadable_audio",
     ]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e30])
+def test_samples_that_are_no_numbers_are_a_skip(tmp_path: Path, value: float) -> None:
+    samples = noise(1.0, 0)
+    samples[800] = value
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, 16_000, format="WAV", subtype="FLOAT")
+    table = write_examples(tmp_path, [stream.getvalue()], [{}])
+    [skip] = Recordings(open_examples(table), str(tmp_path)).__getitems__([0])
+    assert isinstance(skip, Skip)
+    assert skip.reason == "unusable_samples"
 
 
 def test_processes_read_as_one_does(tmp_path: Path, processor: SALMProcessor) -> None:

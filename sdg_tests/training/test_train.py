@@ -245,7 +245,7 @@ def test_a_checkpoint_appears_whole_or_not_at_all(
         raise OSError("no space left on device")
 
     monkeypatch.setattr("sdg_training.salm.SALMProcessor.save_pretrained", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(CheckpointError, match="out cannot be written: no space left"):
         run(tmp_path, examples, recipe)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [".out.run", "examples.parquet", "shard.tar"]  # the first: to go on from

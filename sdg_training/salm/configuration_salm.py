@@ -1,5 +1,6 @@
 """The configuration of SALM, and how many audio embeddings a recording becomes."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -120,6 +121,23 @@ class SALMConfig(PreTrainedConfig):
     freeze_encoder: bool = True
     self_contained: bool | None = None
     frozen_digest: str | None = None
+
+    def validate_adapter(self) -> None:
+        """
+        Raises:
+            ValueError: a conformer, whose convolutions each halve, cannot subsample by this factor.
+        """
+        factor = self.adapter_subsampling_factor
+        if factor < 1 or (self.adapter_type == "conformer" and factor & (factor - 1)):
+            raise ValueError(
+                f"adapter_subsampling_factor={factor} must be a power of two for the adapter "
+                "conformer, and 1 at least: take 1, 2, 4 or 8, or the adapter mlp"
+            )
+
+    @property
+    def num_positions(self) -> int:
+        """Tokens that the LLM can tell the places of."""
+        return int(getattr(self.text_config, "max_position_embeddings", sys.maxsize))
 
     @property
     def fusion_width(self) -> int:

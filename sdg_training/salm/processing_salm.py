@@ -188,6 +188,15 @@ class SALMProcessor(ProcessorMixin):
             ids.append(int(self.tokenizer.eos_token_id))
         return EncodedText(prompt[:place], prompt[place + 1 :], ids)
 
+    def find_unknown(self, question: str, context: str | None = None) -> str | None:
+        """Which of the texts the tokenizer has no token for half or more of, as in a script that it
+        does not know."""
+        for name, text in (("question", question), ("context", context or "")):
+            ids = self.tokenizer.encode(text, add_special_tokens=False)
+            if 2 * ids.count(self.tokenizer.unk_token_id) >= len(ids) > 0:
+                return f"most of the {name} {text[:80]!r}"
+        return None
+
     def extract_features(self, audio: Sequence[Waveform]) -> BatchFeature:
         """Batched features of recordings at the feature extractor's sampling rate.
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 from transformers import (
     AutoModel,
+    BloomConfig,
+    GPT2Config,
     HubertConfig,
     LlamaConfig,
     ParakeetEncoderConfig,
@@ -95,3 +97,16 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_a_wrong_value_is_refused() -> None:
     with pytest.raises(Exception, match="adapter_type"):
         SALMConfig(adapter_type="qformer")
+
+
+def test_a_conformer_subsamples_by_powers_of_two() -> None:
+    with pytest.raises(Exception, match="adapter_subsampling_factor=3 must be a power of two"):
+        SALMConfig(adapter_type="conformer", adapter_subsampling_factor=3)
+    assert SALMConfig(adapter_type="mlp", adapter_subsampling_factor=3).adapter_strides == [
+        (3, 3, 2)
+    ]
+
+
+def test_positions_are_the_llm_s() -> None:
+    assert SALMConfig(text_config=GPT2Config(n_positions=77)).num_positions == 77
+    assert SALMConfig(text_config=BloomConfig()).num_positions > 10**9  # it needs none
