@@ -4,6 +4,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from sdg_assets.commands import tables
+from sdg_assets.commands.leaderboard import show_leaderboard
 from sdg_assets.leaderboard import read_scores, stand
 from sdg_assets.storage.lake import Replacement
 from sdg_assets.storage.tables import TABLES
@@ -88,8 +92,30 @@ def test_scores_can_be_told_apart_by_language_too() -> None:
     assert asked == ["a en", "a hi"]
 
 
+def test_a_narrow_terminal_shows_what_matters(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = open_workspace().lake
+    where = {"corpus": "demo-train-labelled", "language": "mul"}
+    conditions = ("", "_audio_removed", "_audio_shuffled", "_cascade", "_untrained")
+    scored = {
+        **where, "eval_set": "demo-labelled", "eval_language": "en",
+        **{f"rouge_l{condition}": 0.125 for condition in conditions},
+    }  # fmt: skip
+    rows = make_rows("rouge_l_scores", [{**scored, "example_id": str(n)} for n in range(100)])
+    lake.replace(Replacement("rouge_l_scores", rows, where))
+    monkeypatch.setattr(tables.console, "_width", 80)
+    show_leaderboard("set", "table")
+    told = capsys.readouterr().out
+    line = next(line for line in told.splitlines() if line.startswith("demo-train-labelled|mul"))
+    shown = "demo-train-labelled|mul demo-labelled 0.125 ±0.000 0.125 0.125 0.125 100"
+    assert line.split() == shown.split()
+    assert "no room here for untrained" in told
+
+
 def test_an_interval_is_told_in_words() -> None:
     [standing] = stand([row("a", 0.25)], ())
     assert str(standing.rouge_l) == "0.250 (0.250 to 0.250)"
+    assert standing.rouge_l.to_short() == "0.250 ±0.000"
     assert standing.to_row()["trained"] == "0.250 (0.250 to 0.250)"
     assert standing.asked == "all"

@@ -21,6 +21,10 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
 
+    def to_short(self) -> str:
+        """With half of its width, where there is no room for its bounds."""
+        return f"{self.mean:.3f} ±{(self.high - self.low) / 2:.3f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
