@@ -98,9 +98,15 @@ def sample_examples(examples: pa.Table, limit: int | None) -> pa.Table:
     """At most ``limit`` of them in the order in which they stand, always the same ones.
 
     Every language has its fair share, and what a small one lacks the others have; so has every
-    corpus of a language, speaker of a corpus and recording of a speaker. None: all of them.
+    corpus of a language, speaker of a corpus (where one is not known, recording) and recording of a
+    speaker. None: all of them.
     """
-    levels = [tuple(row.values()) for row in examples.select(_LEVELS).to_pylist()]
+    levels = [
+        (language, corpus, speaker or recording, recording)
+        for language, corpus, speaker, recording in zip(
+            *(examples[name].to_pylist() for name in _LEVELS), strict=True
+        )
+    ]
     order = np.random.default_rng(0).permutation(len(levels)).tolist()
     for depth in range(len(_LEVELS), 0, -1):
         order = _take_turns(order, [level[:depth] for level in levels])

@@ -93,6 +93,16 @@ def test_a_sample_is_spread_over_speakers_and_recordings() -> None:
     assert set(count(sample, "audio_sha256").values()) == {1}
 
 
+def test_a_recording_of_an_unknown_speaker_is_as_good_as_a_speaker() -> None:
+    rows = make_examples({"de": 48}).to_pylist()
+    rows = [
+        {**row, "speaker": row["speaker"] if row["speaker"] == "de 0" else None} for row in rows
+    ]
+    sample = sample_examples(pa.Table.from_pylist(rows), 10)  # 1 speaker, 9 recordings
+    assert count(sample, "speaker") == {"de 0": 1, None: 9}
+    assert len(count(sample, "audio_sha256")) == 10
+
+
 @pytest.mark.parametrize("limit", [None, 32, 1000])
 def test_a_limit_that_is_not_reached_takes_all(limit: int | None) -> None:
     examples = make_examples({"de": 20, "hi": 10, "zh": 2})
