@@ -20,7 +20,7 @@ from clips import speak_world, tabulate
 from sdg_assets.settings import load_profile
 from sdg_assets.storage.blobs import BlobStore
 from sdg_training.evaluate import Condition, column_of, score
-from sdg_training.intervals import bootstrap
+from sdg_training.intervals import bootstrap, cluster
 from sdg_training.recipe import TrainConfig
 from sdg_training.reporting import PrintReporter
 from sdg_training.tiny.world import list_languages
@@ -72,11 +72,12 @@ def measure(profile: str, config: TrainConfig, asked: pa.Table) -> None:
         f"{metrics['examples_per_second']:.0f} examples/s"
     )
     scores = score(config.output, asked, config.blobs, CONDITIONS, reporter=reporter).table
-    heard = {row["example_id"]: row["context"] for row in asked.to_pylist()}
-    recordings = [heard[name] for name in scores["example_id"].to_pylist()]
+    examples = {row["example_id"]: row for row in asked.to_pylist()}
+    rows = [examples[name] for name in scores["example_id"].to_pylist()]
+    clusters = cluster([row["speaker"] for row in rows], [row["context"] for row in rows])
     for condition in CONDITIONS:
-        whole = bootstrap(scores[column_of("rouge_l", condition)].to_pylist(), recordings)
-        print(f"  {condition:<15} {whole}", flush=True)
+        whole = bootstrap(scores[column_of("rouge_l", condition)].to_pylist(), clusters.members)
+        print(f"  {condition:<15} {whole} over {clusters}", flush=True)
     for language in list_languages():
         chosen = scores.filter(pc.equal(scores["eval_language"], language))
         print(f"  {language:<15} {pc.mean(chosen['rouge_l']).as_py():.3f}", flush=True)

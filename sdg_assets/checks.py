@@ -16,6 +16,7 @@ import dagster as dg
 
 from sdg_assets.corpora import explain_nothing
 from sdg_assets.corpora.keys import parse_partition
+from sdg_assets.leaderboard import cluster_scores, read_scores
 from sdg_assets.partitions import grid
 from sdg_assets.quality.leakage import find_shared_speakers
 from sdg_assets.resources import WorkspaceResource
@@ -204,15 +205,19 @@ def check_splits(view: PartitionView) -> Verdict:
 
 def check_hearing(view: PartitionView) -> Verdict:
     """A model that scores as well without the audio has learnt to guess, not to listen."""
-    rows = view.rows(["rouge_l", "rouge_l_audio_removed"])
+    rows = read_scores(view.workspace.lake, view.where)
     if not rows:
         return Verdict(dg.AssetCheckSeverity.WARN, "there is no score")
+    clusters = cluster_scores(rows)
     heard = fmean(row["rouge_l"] for row in rows)
     guessed = fmean(row["rouge_l_audio_removed"] for row in rows)
-    gain = bootstrap([row["rouge_l"] - row["rouge_l_audio_removed"] for row in rows])
+    gain = bootstrap(
+        [row["rouge_l"] - row["rouge_l_audio_removed"] for row in rows], clusters.members
+    )
     return Verdict(
         None if gain.low > 0 else dg.AssetCheckSeverity.WARN,
-        f"ROUGE-L {heard:.3f} with the audio, {guessed:.3f} with the audio removed: {gain} more",
+        f"ROUGE-L {heard:.3f} with the audio, {guessed:.3f} with the audio removed: {gain} more, "
+        f"over {clusters}",
         {"rouge_l": heard, "rouge_l_audio_removed": guessed},
     )
 

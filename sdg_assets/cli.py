@@ -276,8 +276,11 @@ def leaderboard(
     A partition has one checkpoint. To compare recipes, register a mixture of the same members for
     each, and train each by its own.
 
-    Beside `trained` (and where the mean lies 19 times of 20): the same checkpoint before training,
-    with the audio removed or that of another recording, and a recognizer with the bare LLM.
+    Beside `trained` (± half of what the mean lies within 19 times of 20): the same checkpoint
+    before training, with no audio or that of another recording, and a recognizer with the bare LLM
+    (cascade). n: questions. The interval is for speakers who were not heard where at least five
+    speak, else for other recordings of these: `intervals over` says which. csv and json have its
+    bounds, every measure of each condition, the limit and the beams.
     """
     from sdg_assets.commands.leaderboard import show_leaderboard
 

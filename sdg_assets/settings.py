@@ -84,7 +84,10 @@ class Profile(_Strict):
     qa_rules: QARules = QARules()
     recipe: Recipe = Recipe()
     evaluation_limit: int | None = Field(
-        None, ge=1, description="score at most this many examples of each evaluation set"
+        None,
+        ge=1,
+        description="score at most this many examples of each evaluation set: always the same "
+        "ones, spread over languages and speakers",
     )
 
 

@@ -135,6 +135,24 @@ def test_a_gain_within_chance_is_no_hearing(home: Path) -> None:
     assert score([], []).severity == WARN
 
 
+def test_a_gain_is_as_sure_as_there_are_recordings(home: Path) -> None:
+    """Five questions about each: alone they would be sure enough."""
+    gains = [0.5, 0.5, 0.5, -0.4] * 5
+    names = [f"e{n}" for n in range(len(gains))]
+    examples = [{"example_id": name, "audio_sha256": str(n % 4)} for n, name in enumerate(names)]
+    put(open_workspace(), "training_examples", examples, WHERE)
+    asked = {"eval_set": WHERE["corpus"], "eval_language": WHERE["language"]}
+    rows = [
+        {**asked, "example_id": name, "rouge_l": 0.5 + gain, "rouge_l_audio_removed": 0.5}
+        for name, gain in zip(names, gains, strict=True)
+    ]
+    verdict = judge(check_hearing, "rouge_l_scores", rows)
+    assert verdict.severity == WARN
+    assert verdict.description.endswith("more, over 4 recordings")
+    put(open_workspace(), "training_examples", [], WHERE)
+    assert judge(check_hearing, "rouge_l_scores", rows).severity is None
+
+
 def test_a_context_that_was_trained_on_is_an_error(home: Path) -> None:
     rows = [
         {"example_id": f"e{n}", "contamination": ["context"] if n == 0 else []} for n in range(20)

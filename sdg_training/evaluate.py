@@ -1,12 +1,13 @@
 """Scores a checkpoint: its answers to unseen examples, and what they are to be compared with.
 
 ``trained``: as it is. ``audio_removed``: the same prompts without the recording, and
-``audio_shuffled``: with another recording of that language; a speech LM can score by reading the
-question alone. ``cascade``: the LLM as it was, reading a recognizer's text in the recording's
-stead. ``untrained``: with the recording, before any training.
+``audio_shuffled``: with another recording of that language, which says something else; a speech LM
+can score by reading the question alone. ``cascade``: the LLM as it was, reading a recognizer's text
+in the recording's stead. ``untrained``: with the recording, before any training.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from sdg_training.examples import (
 from sdg_training.recipe import Recipe
 from sdg_training.recordings import Recordings, Sample
 from sdg_training.reporting import PrintReporter, Reporter
+from sdg_training.rouge import tokenize_or_keep
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
 Condition = Literal["trained", "audio_removed", "audio_shuffled", "cascade", "untrained"]
@@ -80,7 +82,7 @@ def score(
     Args:
         asr_texts: what a recognizer heard in each recording, for the condition ``cascade``.
         max_new_tokens: of an answer, at most; None: a quarter more than the longest right one has,
-            in whichever language, and 64 at least.
+            in whichever language, and 64 at least. So the set decides how long answers may be.
 
     Raises:
         CheckpointError: there is no checkpoint.
@@ -172,7 +174,7 @@ class _Scorer:
 
 
 class ShuffledRecordings:
-    """Each example with another recording than its own, of like length and the same language."""
+    """Each example with another recording than its own, see :func:`shuffle_recordings`."""
 
     def __init__(self, source: Recordings | EncodedRecordings, seed: int) -> None:
         self.source, self.examples = source, source.examples
@@ -182,30 +184,50 @@ class ShuffledRecordings:
         return len(self.source)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample | Skip]:
-        heard = self.source.__getitems__([int(self._heard[index]) for index in indices])
+        others = [self._heard[index] for index in indices]
+        heard = iter(self.source.__getitems__([row for row in others if row is not None]))
         return [
-            replace(sample, example=example)
-            for sample, example in zip(heard, self.examples.get(indices), strict=True)
+            Skip(example, "nothing_else_to_hear", "no recording of its language says another thing")
+            if other is None
+            else replace(next(heard), example=example)
+            for other, example in zip(others, self.examples.get(indices), strict=True)
         ]
 
 
-def shuffle_recordings(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
-    """For each example one that is about another recording, wherever its language has two.
+def shuffle_recordings(examples: Sequence[Example], seed: int) -> list[int | None]:
+    """For each example one about a recording of its language that says something else, or None.
 
-    Recordings are in a ring by their length, and everyone hears the next but some.
+    Recordings are in a ring by their length, and everyone hears the next but some. One that has the
+    same context, or that gives the same answer to the same question, is passed over.
     """
-    heard = np.arange(len(examples))
+    heard: list[int | None] = [None] * len(examples)
     for language in {example.source_language for example in examples}:
         rows = [row for row, ex in enumerate(examples) if ex.source_language == language]
         first = {examples[row].recording: row for row in reversed(rows)}
         ring = sorted(first, key=lambda each: (examples[first[each]].duration, each))
-        if len(ring) < 2:
-            continue
-        step = 1 + int(np.random.default_rng(seed).integers(min(len(ring) - 1, 4)))
         place = {recording: number for number, recording in enumerate(ring)}
+        says: dict[tuple[str, int], set[_Fact]] = defaultdict(set)
         for row in rows:
-            heard[row] = first[ring[(place[examples[row].recording] + step) % len(ring)]]
+            says[examples[row].recording] |= _list_facts(examples[row])
+        step = 1 + int(np.random.default_rng(seed).integers(4))
+        for row in rows:
+            own = _list_facts(examples[row])  # never disjoint from its own recording's
+            start = place[examples[row].recording] + step
+            turn = (ring[number % len(ring)] for number in range(start, start + len(ring)))
+            heard[row] = next((first[each] for each in turn if own.isdisjoint(says[each])), None)
     return heard
+
+
+_Fact = tuple[tuple[str, ...], ...]
+
+
+def _list_facts(example: Example) -> set[_Fact]:
+    """What its recording says, as far as the example tells: a context, an answer to a question."""
+    context, question, answer = (
+        tuple(tokenize_or_keep(text or ""))
+        for text in (example.context, example.question, example.answer)
+    )
+    return {(question, answer), *([(context,)] if context else [])}
 
 
 def tabulate(
@@ -241,7 +263,7 @@ def tabulate(
         )
         columns[column_of("prediction", condition)] = pa.array(texts, pa.string())
         unknown = np.array([text is None for text in texts])
-        for name in COLUMNS[1:] if condition == "trained" else ("rouge_l",):
+        for name in COLUMNS[1:]:
             values = scored.get(name, [None] * len(examples))
             columns[column_of(name, condition)] = pa.array(values, pa.float64(), mask=unknown)
     return pa.table(columns)

@@ -13,8 +13,16 @@ PARTS = {
     "language": ("eval_set", "eval_language"),
     "method": ("eval_set", "method"),
 }
-# What is shown where not all fits.
-_FIRST = ("asked", "trained", "audio removed", "cascade", "untrained", "questions")
+# What is shown where not all fits, under headings that leave room for it.
+_FIRST = {
+    "asked": "asked",
+    "trained": "trained",
+    "audio removed": "no audio",
+    "audio shuffled": "other audio",
+    "cascade": "cascade",
+    "questions": "n",
+    "untrained": "untrained",
+}
 
 
 def show_leaderboard(by: str, output: str) -> None:
@@ -33,11 +41,8 @@ def show_leaderboard(by: str, output: str) -> None:
 
 def _tell(standing: Standing) -> dict[str, Any]:
     """For a terminal, the most important first."""
-    row = {
-        name: round(value, 3) if isinstance(value, float) else value
-        for name, value in standing.to_row().items()
-    }
-    first = {name: row[name] for name in _FIRST if name in row}
+    row = standing.to_row() | {"trained": standing.rouge_l.to_short()}
+    first = {heading: row.pop(name) for name, heading in _FIRST.items() if name in row}
     return {"trained on": standing.trained_on, **first, **row, "checkpoint": standing.checkpoint}
 
 
@@ -52,6 +57,10 @@ def _spell_out(standing: Standing) -> dict[str, Any]:
         "trained on": standing.trained_on,
         "asked": standing.asked,
         "questions": standing.questions,
+        "limit": standing.limit,
+        "num_beams": standing.num_beams,
+        "clusters": len(set(standing.clusters.members)),
+        "clustered_by": standing.clusters.by,
         **intervals,
         **standing.figures,
         "checkpoint": standing.checkpoint,

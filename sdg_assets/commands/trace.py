@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from sdg_assets.commands.tables import check_choice, console, write_json
+from sdg_assets.leaderboard import FURTHER
 from sdg_assets.trace import Step, trace
 from sdg_assets.workspace import open_workspace
 from sdg_training.recipe import Recipe
@@ -26,7 +27,7 @@ _LEFT_OUT = frozenset(
      "recipe", "metrics", "fingerprint", "run_id", "created_at", "code_version", "level_dbfs",
      "peak", "silence_share", "source_corpus", "source_language", "kind", "trained_on",
      "trained_at"}
-)  # fmt: skip
+) | FURTHER  # fmt: skip
 # Of a checkpoint's metrics; the curves are in its metrics.json and in `--format json`.
 _TRAINING = ("final_loss", "updates", "seconds", "examples_per_second", "skipped")
 # Of several rows of one stage, one line each.

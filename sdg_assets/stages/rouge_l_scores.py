@@ -9,11 +9,11 @@ from pydantic import Field
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.errors import UserError
-from sdg_assets.leaderboard import Standing, read_standings, stand
+from sdg_assets.leaderboard import FIGURES, Standing, read_standings, stand
 from sdg_assets.progress import Progress
 from sdg_assets.quality.contamination import COLUMNS, Shown, find_shown, keep_served
 from sdg_assets.stages.cascade import Recording, recognize
-from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, read_test_split
+from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, choose_examples
 from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import Link, grouped_bars, heat_map, markdown_table
@@ -31,7 +31,10 @@ class RougeLScoresConfig(StageConfig):
         "corpus itself, or the members of a mixture.",
     )
     limit: int = Field(
-        0, ge=0, description="Examples of each evaluation set at most. 0: as the profile says."
+        0,
+        ge=0,
+        description="Examples of each evaluation set at most, always the same ones, spread over "
+        "languages and speakers. 0: as the profile says.",
     )
     num_beams: int = Field(1, ge=1, description="Answers weighed against each other. 1: greedy.")
     cascade: bool = Field(
@@ -64,7 +67,8 @@ def rouge_l_scores(run: StageRun, config: RougeLScoresConfig) -> StageResult:
     checkpoint = run.read("trained_checkpoints")[-1]
     limit = config.limit or run.profile.evaluation_limit
     names = choose_evaluation_sets(run.corpus, config.evaluate_on)
-    examples = pa.concat_tables([read_test_split(run, corpus, limit) for corpus in names])
+    sets = [choose_examples(run, name, limit) for name in names]
+    examples = pa.concat_tables([each.examples for each in sets])
     if examples.num_rows == 0:
         raise NothingToScoreError(
             f"no test example in {', '.join(names)} for {run.language}: materialise their "
@@ -76,13 +80,23 @@ def rouge_l_scores(run: StageRun, config: RougeLScoresConfig) -> StageResult:
         refuse_contaminated(shown)
     heard = recognize(run, asked.values()) if config.cascade else None
     scored, rejects = _score(run, config, checkpoint, examples, heard)
-    rows = [{**row, "contamination": list(shown[_key(row)].signs)} for row in scored]
-    clusters = [asked[_key(row)]["audio_sha256"] for row in rows]
+    how = {
+        "checkpoint_id": checkpoint["checkpoint_id"],
+        "num_beams": config.num_beams,
+        "evaluation_limit": limit,
+    }
+    rows = [{**how, **row, "contamination": list(shown[_key(row)].signs)} for row in scored]
+    own = [{**run.where, **row, **_identify(asked[_key(row)])} for row in rows]
     return StageResult(
         rows,
         rejects,
         rows_in=examples.num_rows,
-        metadata=_describe(run, rows, clusters, checkpoint),
+        metadata={
+            "checkpoint": checkpoint["checkpoint_id"],
+            "asked": {each.corpus: str(each) for each in sets},
+            "num_beams": config.num_beams,
+            **_describe(run, own),
+        },
     )
 
 
@@ -144,13 +158,10 @@ def _score(
             num_beams=config.num_beams,
             reporter=_StageReporter(run),
         )
-    rows = [
-        {"checkpoint_id": checkpoint["checkpoint_id"], **row} for row in scores.table.to_pylist()
-    ]
     rejects = [
         Reject(skip.example_id, skip.reason, skip.detail, "") for skip in scores.skips.examples
     ]
-    return rows, rejects
+    return scores.table.to_pylist(), rejects
 
 
 class _StageReporter:
@@ -177,27 +188,30 @@ def _key_of_example(row: Row) -> Key:
     return row["source_corpus"], row["source_language"], row["example_id"]
 
 
-def _describe(
-    run: StageRun, rows: list[Row], clusters: Sequence[str], checkpoint: Row
-) -> dict[str, Any]:
-    own = [{**run.where, **row} for row in rows]
-    overall = stand(own, clusters, ("eval_set",))
+def _identify(example: Row) -> Row:
+    """Who speaks in which recording, as the leaderboard calls them."""
+    return {"speaker": example["speaker"], "recording": example["audio_sha256"]}
+
+
+def _describe(run: StageRun, rows: list[Row]) -> dict[str, Any]:
+    """Of rows as the leaderboard reads them."""
+    overall = stand(rows, ("eval_set",))
     others = [s for s in read_standings(run.workspace.lake) if s.trained_on != str(run.partition)]
     board: dict[str, dict[str, float]] = {}
     for standing in (*others, *overall):
         board.setdefault(standing.trained_on, {})[standing.asked] = standing.rouge_l.mean
     marked = [sign for row in rows for sign in row["contamination"]]
-    [total] = stand(own, clusters, ())
+    [total] = stand(rows, ())
     return {
-        "checkpoint": checkpoint["checkpoint_id"],
         "rouge_l": total.rouge_l.mean,
-        "rouge_l_interval": str(total.rouge_l),
+        "rouge_l_interval": f"{total.rouge_l} over {total.clusters}",
         **{f"rouge_l_{name}": interval.mean for name, interval in total.conditions.items()},
-        **total.figures,
+        **{name: total.figures[name] for name in FIGURES if name in total.figures},
         "contamination": {sign: marked.count(sign) for sign in sorted(set(marked))},
         "scores": _table(overall),
-        "scores_by_language": _table(stand(own, clusters, ("eval_set", "eval_language"))),
-        "scores_by_method": _table(stand(own, clusters, ("eval_set", "method"))),
+        "scores_by_condition": dg.MetadataValue.md(markdown_table(total.compare())),
+        "scores_by_language": _table(stand(rows, ("eval_set", "eval_language"))),
+        "scores_by_method": _table(stand(rows, ("eval_set", "method"))),
         "leaderboard": dg.MetadataValue.md(heat_map(board, "ROUGE-L")),
         "worst": dg.MetadataValue.md(markdown_table(_samples(run, rows))),
         "best": dg.MetadataValue.md(markdown_table(_samples(run, rows, best=True))),

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sdg_assets.corpora.base import Reject
 from sdg_assets.engines.base import ASR_RATE, Audio
+from sdg_assets.leaderboard import FURTHER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 PREVIEW_ROWS = 8
 CELL_CHARACTERS = 120
 _DARKEST = -120.0  # dB, in a spectrogram
-# What a preview leaves out: where a blob lies tells a person nothing.
+# What a preview leaves out: where a blob lies tells a person nothing, and too much even less.
 PLUMBING = frozenset(
     {"corpus", "language", "shard", "byte_offset", "byte_length", "audio_sha256", "call_key",
      "source_sha256", "segments", "prompt_version", "recipe", "composition", "metrics", "uri"}
-)  # fmt: skip
+) | FURTHER  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,20 @@ _AUDIO = [
     ("audio_sha256", pa.string()),  # of the 16-bit 16 kHz mono samples
 ]
 
+_ANSWER = [  # and how right it is, each 0..1
+    ("prediction", pa.string()),
+    ("rouge_l", pa.float64()),
+    ("exact_match", pa.float64()),
+    ("token_f1", pa.float64()),
+    ("bleu", pa.float64()),
+    ("in_context", pa.float64()),  # null where it is not known what the recording says
+]
+
+
+def _answer_under(condition: str) -> list[tuple[str, pa.DataType]]:
+    return [(f"{name}_{condition}", data_type) for name, data_type in _ANSWER]
+
+
 _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
     "raw_audio": [
         *_PARTITION,
@@ -141,6 +155,8 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
     "rouge_l_scores": [
         *_PARTITION,
         ("checkpoint_id", pa.string()),
+        ("num_beams", pa.int64()),
+        ("evaluation_limit", pa.int64()),  # of examples, in each evaluation set; null: all
         ("eval_set", pa.string()),  # the corpus whose test split was asked
         ("eval_language", pa.string()),
         ("example_id", pa.string()),
@@ -148,20 +164,11 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("question", pa.string()),
         ("reference", pa.string()),
         ("asr_text", pa.string()),  # what the cascade reads
-        ("prediction", pa.string()),
-        ("rouge_l", pa.float64()),
-        ("exact_match", pa.float64()),
-        ("token_f1", pa.float64()),
-        ("bleu", pa.float64()),
-        ("in_context", pa.float64()),  # null where it is not known what the recording says
-        ("prediction_audio_removed", pa.string()),
-        ("rouge_l_audio_removed", pa.float64()),
-        ("prediction_audio_shuffled", pa.string()),
-        ("rouge_l_audio_shuffled", pa.float64()),
-        ("prediction_cascade", pa.string()),
-        ("rouge_l_cascade", pa.float64()),
-        ("prediction_untrained", pa.string()),
-        ("rouge_l_untrained", pa.float64()),
+        *_ANSWER,
+        *_answer_under("audio_removed"),
+        *_answer_under("audio_shuffled"),  # null where no recording says something else
+        *_answer_under("cascade"),
+        *_answer_under("untrained"),
         ("contamination", TEXTS),  # what training has shown of it: context, speaker ...
     ],
     "quarantine": [

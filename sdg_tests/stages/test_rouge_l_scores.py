@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import dagster as dg
@@ -23,6 +24,7 @@ from sdg_tests.metadata import metadata_of
 QUIZ = Partition("quiz", "en")
 RECIPE = {"trained_checkpoints": {"recipe": {"max_steps": 3}}}
 PLACES = {"train": "Abigail bought a red lamp.", "test": "Victor paid ten euros for a green hat."}
+UNHEARD = "Anna sold two blue chairs."
 HOSTILE = '<b>what & "who"|\'?'
 
 
@@ -41,14 +43,16 @@ def prepare(folder: Path, records: list[dict[str, Any]]) -> None:
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home with a corpus that was trained on and scored."""
+    """A home with a corpus that was trained on, and of whose four test examples two were scored."""
     folder = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch:
         live_in(folder / "home", patch)
         patch.setattr(launch, "OBSERVE_SECONDS", 0.05)
-        prepare(folder, [record(side, side, text) for side, text in PLACES.items()])
+        records = [record(side, side, text) for side, text in PLACES.items()]
+        prepare(folder, [*records, record("other", "test", UNHEARD)])
         stages = ("trained_checkpoints", "rouge_l_scores")
-        assert not run_stages(QUIZ, stages, config=RECIPE).failed
+        config = {**RECIPE, "rouge_l_scores": {"limit": 2, "num_beams": 2}}
+        assert not run_stages(QUIZ, stages, config=config).failed
         yield
 
 
@@ -63,20 +67,28 @@ def test_scores_are_told_beside_what_they_are_to_be_compared_with(
         assert row["asr_text"]  # what the tiny recognizer makes of a sentence of its world
         assert row["rouge_l_cascade"] is not None
         assert row["rouge_l_audio_shuffled"] is not None
+        assert row["bleu_audio_shuffled"] is not None
         assert row["contamination"] == []
     metadata = metadata_of("rouge_l_scores")
     assert metadata["contamination"] == {}
-    assert " to " in metadata["rouge_l_interval"]
+    assert metadata["asked"] == {"quiz": "2 of 4"}
+    assert metadata["num_beams"] == 2
+    assert metadata["rouge_l_interval"].endswith(" over 2 recordings")
     for name in ("leaderboard", "plot"):
         assert metadata[name].startswith("![plot](data:image/png")
     for name in ("scores", "scores_by_language", "scores_by_method"):
         assert "| cascade |" in metadata[name]
+    assert "| cascade | " in metadata["scores_by_condition"]
     assert "[listen](http://127.0.0.1:4000/quiz/en/" in metadata["worst"]
     show_leaderboard("language", "json")
     standing = json.loads(capsys.readouterr().out)
     assert standing["trained_on"] == "quiz|en"
     assert standing["asked"] == "quiz en"
-    assert standing["questions"] == 2
+    assert (standing["questions"], standing["limit"], standing["num_beams"]) == (2, 2, 2)
+    assert (standing["clusters"], standing["clustered_by"]) == (2, "recording")
+    assert standing["token_f1_untrained"] == pytest.approx(
+        fmean(row["token_f1_untrained"] for row in rows)
+    )
     for condition in ("trained", "untrained", "audio_removed", "audio_shuffled", "cascade"):
         low, mean, high = (standing[condition + bound] for bound in ("_low", "", "_high"))
         assert low <= mean <= high
@@ -101,7 +113,7 @@ def test_the_checkpoint_knows_what_of_its_evaluation_set_it_has_seen() -> None:
     with workspace.blobs.local_folder(row["uri"]) as folder:
         lineage = json.loads((folder / "lineage.json").read_text())
     [found] = lineage["contamination"].values()
-    assert (found["examples"], found["exact_contexts"]) == (2, 0)
+    assert (found["examples"], found["exact_contexts"]) == (4, 0)
     assert found["speakers"] == []
 
 

@@ -1,6 +1,7 @@
 """Scores of a checkpoint."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +43,7 @@ def examples(tmp_path: Path) -> pa.Table:
             "source_corpus": ("left", "right")[number // 2],
             "duration": 0.5 + 0.25 * number,
             "question": ("who?", "qui?", "誰？", "कौन?")[number],
+            "context": ("Anna", "Bruno", "Chiara", None)[number],
         }
         for number in range(4)
     ]
@@ -89,12 +91,16 @@ def test_the_table_has_the_lake_s_columns(
     assert scores.table.schema.types == expected
     assert scores.table["eval_set"].to_pylist() == ["left", "left", "right", "right"]
     assert scores.table["example_id"].to_pylist() == ["same-0", "same-1"] * 2
+    contexts = {row["question"]: row["context"] for row in examples.to_pylist()}
     for row in scores.table.to_pylist():
         for condition in ("trained", "audio_removed", "audio_shuffled", "untrained"):
             prediction = row[column_of("prediction", condition)]
             expected_score = rouge_l(prediction, row["reference"]).fmeasure
             assert row[column_of("rouge_l", condition)] == expected_score
-        assert row["token_f1"] == score_answer(row["prediction"], row["reference"]).token_f1
+            expected = asdict(score_answer(prediction, row["reference"], contexts[row["question"]]))
+            scored = {name: row[column_of(name, condition)] for name in expected}
+            assert scored == expected
+        assert row["bleu_cascade"] is None
 
 
 def test_every_condition_is_the_model_s_own_answer(
@@ -179,17 +185,68 @@ def test_a_cascade_without_a_recognizer_is_an_error(checkpoint: Path, examples: 
 
 def test_everyone_hears_another_recording_of_their_language(tmp_path: Path) -> None:
     rows = [
-        {"source_language": ("de", "hi", "zh")[n % 5 // 2], "recording": n % 15} for n in range(30)
+        {
+            "source_language": ("de", "hi", "zh")[n % 5 // 2],
+            "recording": n % 15,
+            "context": f"number {n % 15}",
+            "question": f"which is {n}?",
+        }
+        for n in range(30)
     ]
     audio = [encode_flac(noise(0.5, seed)) for seed in range(15)]
     rows_of = list(open_examples(write_examples(tmp_path, audio, rows)))
     heard = shuffle_recordings(rows_of, seed=0)
     for row, other in enumerate(heard):
+        assert other is not None
         assert rows_of[row].recording != rows_of[other].recording
         assert rows_of[row].source_language == rows_of[other].source_language
-    assert heard.tolist() == shuffle_recordings(rows_of, seed=0).tolist()
-    alone = shuffle_recordings(rows_of[:1], seed=0)
-    assert alone.tolist() == [0]  # there is no other
+    assert heard == shuffle_recordings(rows_of, seed=0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_says_the_same_is_passed_over(tmp_path: Path, seed: int) -> None:
+    rows = [
+        {"context": "Anna bought a lamp."},
+        {"context": "anna bought a LAMP"},  # another recording of the text
+        {"context": "Bruno sings", "question": "Is it day?", "answer": "Yes."},
+        {"context": None, "question": "is it day?", "answer": "yes"},  # the same, for all we know
+        {"context": None, "question": "Is it day?", "answer": "No"},
+        {"recording": 4, "context": None, "question": "Who sings?", "answer": "Anna"},
+        {"source_language": "hi", "recording": 5, "context": "alone"},
+    ]
+    rows = [{"question": f"question {n}", **row} for n, row in enumerate(rows)]
+    audio = [encode_flac(noise(0.5, number)) for number in range(6)]
+    heard = shuffle_recordings(list(open_examples(write_examples(tmp_path, audio, rows))), seed)
+    assert heard[-1] is None  # there is no other
+    for pair in ({0, 1}, {2, 3}, {4, 5}):
+        for row in pair:
+            assert heard[row] is not None
+            assert heard[row] not in pair
+    assert (
+        shuffle_recordings(list(open_examples(write_examples(tmp_path, audio, rows[:2]))), seed)
+        == [None] * 2
+    )
+
+
+def test_without_another_recording_there_is_no_score_of_shuffled_ones(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    rows = [
+        {**row, "source_language": language}
+        for row, language in zip(examples.to_pylist(), ("de", "en", "en", "hi"), strict=True)
+    ]
+    scores = score(
+        checkpoint,
+        pa.Table.from_pylist(rows),
+        str(tmp_path),
+        ["audio_shuffled"],
+        max_new_tokens=3,
+        batch_size=1,
+    )
+    missing = [value is None for value in scores.table["rouge_l_audio_shuffled"].to_pylist()]
+    assert missing == [True, False, False, True]
+    assert scores.table["prediction_audio_shuffled"].null_count == 2
+    assert len(scores.skips) == 0
 
 
 def test_beams_are_at_least_as_likely(tmp_path: Path, checkpoint: Path, examples: pa.Table) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdg_training.intervals import bootstrap
+from sdg_training.intervals import FEWEST_SPEAKERS, bootstrap, cluster
 
 VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
@@ -41,6 +41,33 @@ def test_coverage() -> None:
         interval = bootstrap(generator.integers(0, 2, 60).tolist(), seed=seed)
         held += interval.low <= 0.5 <= interval.high
     assert 0.88 <= held / 200 <= 0.99
+
+
+def test_speakers_are_resampled_where_there_are_enough() -> None:
+    recordings = [str(number) for number in range(12)]
+    few = [f"speaker {number % (FEWEST_SPEAKERS - 1)}" for number in range(12)]
+    many = [f"speaker {number % FEWEST_SPEAKERS}" for number in range(12)]
+    assert str(cluster(few, recordings)) == "12 recordings"
+    assert cluster([None] * 12, recordings) == cluster(few, recordings)
+    assert str(cluster(many, recordings)) == "5 speakers"
+    known = cluster([None, *many], ["speaker 0", *recordings])
+    assert len(set(known.members)) == FEWEST_SPEAKERS + 1  # it stands for itself
+    assert str(cluster(["one"], ["alone"])) == "1 recording"
+
+
+def test_coverage_of_speakers_who_were_not_heard() -> None:
+    """20 speakers, each of whom is asked 30 times, and whose shares of right answers differ."""
+    generator = np.random.default_rng(0)
+    speakers = np.arange(20).repeat(30).tolist()
+    held = {"speaker": 0, "recording": 0}
+    for seed in range(100):
+        shares = generator.normal(0.5, 0.15, 20).clip(0, 1).repeat(30)
+        right = (generator.random(600) < shares).astype(float).tolist()
+        for clusters in (cluster(speakers, range(600)), cluster([None] * 600, range(600))):
+            interval = bootstrap(right, clusters.members, seed=seed)
+            held[clusters.by] += interval.low <= 0.5 <= interval.high
+    assert held["speaker"] >= 88
+    assert held["recording"] <= 80
 
 
 def test_no_score_is_an_error() -> None:

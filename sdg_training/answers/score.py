@@ -1,7 +1,7 @@
 """How right one answer is, beside ROUGE-L: exact match, token F1, BLEU; in any script.
 
-All of them compare the tokens of :func:`sdg_training.rouge.tokenize`: words without case and
-punctuation, characters where a script has no spaces.
+All of them compare the tokens of :func:`sdg_training.rouge.tokenize_or_keep`: words without case
+and punctuation, characters where a script has no spaces, and an answer like "+" as it is.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from functools import cache
 
 from sacrebleu.metrics.bleu import BLEU
 
-from sdg_training.rouge import rouge_l, tokenize
+from sdg_training.rouge import rouge_l, tokenize_or_keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def score_exact_match(prediction: str, reference: str) -> float:
     >>> score_exact_match("In Zürich.", "in Zürich")
     1.0
     """
-    return float(tokenize(prediction) == tokenize(reference))
+    return float(tokenize_or_keep(prediction) == tokenize_or_keep(reference))
 
 
 def score_token_f1(prediction: str, reference: str) -> float:
@@ -50,7 +50,7 @@ def score_token_f1(prediction: str, reference: str) -> float:
     >>> score_token_f1("the red car", "a red car")
     0.6666666666666666
     """
-    said, wanted = Counter(tokenize(prediction)), Counter(tokenize(reference))
+    said, wanted = Counter(tokenize_or_keep(prediction)), Counter(tokenize_or_keep(reference))
     common = (said & wanted).total()
     if common == 0:
         return float(said == wanted)
@@ -59,12 +59,16 @@ def score_token_f1(prediction: str, reference: str) -> float:
 
 
 def score_bleu(prediction: str, reference: str) -> float:
-    """Sentence BLEU (Papineni et al., 2002), of phrases no longer than the answer; by sacrebleu."""
-    said, wanted = tokenize(prediction), tokenize(reference)
+    """Sentence BLEU (Papineni et al., 2002), of phrases no longer than the answer; by sacrebleu.
+
+    Its mean over the answers of a set is what is called ``bleu`` here. It is no corpus BLEU, which
+    sums n-grams over the set first, and it is of texts in lower case and without punctuation.
+    """
+    said, wanted = tokenize_or_keep(prediction), tokenize_or_keep(reference)
     if not said or not wanted:
         return float(said == wanted)
     score = _bleu().sentence_score(" ".join(said), [" ".join(wanted)])
-    return float(score.score) / 100
+    return min(float(score.score) / 100, 1.0)  # 100.00000000000004 is among what sacrebleu gives
 
 
 def score_in_context(prediction: str, context: str) -> float:
@@ -73,7 +77,7 @@ def score_in_context(prediction: str, context: str) -> float:
     >>> score_in_context("die Lampe", "Anna kauft die Lampe.")
     1.0
     """
-    said, heard = tokenize(prediction), tokenize(context)
+    said, heard = tokenize_or_keep(prediction), tokenize_or_keep(context)
     if not said:
         return 0.0
     places = range(len(heard) - len(said) + 1)

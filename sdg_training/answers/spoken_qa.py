@@ -25,7 +25,8 @@ Args:
     use_aggregator: True for the means over the samples, False for one value per sample.
 Returns:
     {"rouge_l": ..., "exact_match": ..., "token_f1": ..., "bleu": ..., "in_context": ...},
-    each 0..1; in_context is None where no context is known.
+    each 0..1; in_context is None where no context is known. bleu is sentence BLEU of texts in lower
+    case without punctuation, and of several samples the mean of theirs.
 """
 
 

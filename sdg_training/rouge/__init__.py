@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdg_training.metric_scripts import load_script
-from sdg_training.rouge.score import RougeScore, rouge_l, tokenize
+from sdg_training.rouge.score import RougeScore, rouge_l, tokenize, tokenize_or_keep
 
 if TYPE_CHECKING:
     import evaluate
 
-__all__ = ["METRIC", "RougeScore", "load_metric", "rouge_l", "tokenize"]
+__all__ = ["METRIC", "RougeScore", "load_metric", "rouge_l", "tokenize", "tokenize_or_keep"]
 
 METRIC = Path(__file__).with_name("rouge.py")
 """The metric script: ``evaluate.load(str(METRIC))`` needs no hub."""

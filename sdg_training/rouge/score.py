@@ -1,8 +1,9 @@
 """ROUGE-L of one text against its references (Lin, 2004, section 3), in any script.
 
-On ASCII text the values are those of Google's ``rouge_score`` without its stemmer. Its tokenizer
-keeps nothing but ``a-z0-9``, so that identical Chinese, Hindi or Arabic texts score 0; ours does
-not.
+On ASCII text with a letter or a digit the values are those of Google's ``rouge_score`` without its
+stemmer. Its tokenizer keeps nothing but ``a-z0-9``, so that identical Chinese, Hindi or Arabic
+texts score 0, and so do "+" and "+"; ours is for any script, and where it leaves nothing of a text,
+the text itself counts: that is then the whole of an answer.
 """
 
 import re
@@ -55,10 +56,10 @@ def rouge_l(
 ) -> RougeScore:
     """ROUGE-L of ``prediction``; of several references the one with the best f-measure counts.
 
-    A text without a word or a number scores 0, whatever it is compared with.
+    A blank text scores 0, whatever it is compared with.
 
     Args:
-        tokenizer: :func:`tokenize` where none is given; put a stemmer here.
+        tokenizer: :func:`tokenize_or_keep` where none is given; put a stemmer here.
 
     Raises:
         ValueError: there is no reference.
@@ -69,10 +70,20 @@ def rouge_l(
     references = [references] if isinstance(references, str) else references
     if not references:
         raise ValueError("ROUGE-L needs at least one reference text, but the list is empty")
-    split = tokenizer or tokenize
+    split = tokenizer or tokenize_or_keep
     tokens = split(prediction)
     scores = [_score_tokens(tokens, split(reference)) for reference in references]
     return max(scores, key=lambda score: score.fmeasure)
+
+
+def tokenize_or_keep(text: str) -> list[str]:
+    """Its tokens; of a text without a letter or a digit the whole, unless it is blank.
+
+    >>> tokenize_or_keep("5 €"), tokenize_or_keep(" € "), tokenize_or_keep(" ")
+    (['5'], ['€'], [])
+    """
+    kept = unicodedata.normalize("NFKC", text).strip()
+    return tokenize(text) or ([kept] if kept else [])
 
 
 def tokenize(text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Scores of one answer, in any script."""
 
+from dataclasses import astuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,11 +25,34 @@ TEXTS = st.lists(
 def test_scores_are_shares_and_agree_on_what_is_right(prediction: str, reference: str) -> None:
     scores = score_answer(prediction, reference, context=None)
     values = (scores.rouge_l, scores.exact_match, scores.token_f1, scores.bleu)
-    assert all(0 <= value <= 1 + 1e-9 for value in values)
+    assert all(0 <= value <= 1 for value in values)
     if scores.exact_match and scores.rouge_l:
         assert values == pytest.approx((1, 1, 1, 1))
     assert scores.token_f1 == pytest.approx(score_token_f1(reference, prediction))
     assert scores.token_f1 >= scores.rouge_l - 1e-9  # the same words in whatever order
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_texts_score_within_bounds(prediction: str, reference: str, context: str) -> None:
+    values = astuple(score_answer(prediction, reference, context))
+    assert all(0 <= value <= 1 for value in values)
+
+
+@given(st.text().filter(str.strip))
+def test_a_text_is_right_about_itself_and_a_blank_one_is_wrong(text: str) -> None:
+    same = score_answer(text, text, text)
+    assert astuple(same) == pytest.approx((1, 1, 1, 1, 1))
+    for blank in ("", " \n"):
+        assert astuple(score_answer(blank, text, text)) == (0, 0, 0, 0, 0)
+        assert astuple(score_answer(text, blank, blank)) == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "score"),
+    [("€", " €", 1), ("+", "+", 1), ("$", "€", 0), ("", "€", 0), ("€", "5 €", 0)],
+)
+def test_an_answer_may_be_a_sign(prediction: str, reference: str, score: int) -> None:
+    assert astuple(score_answer(prediction, reference, reference)) == pytest.approx((score,) * 5)
 
 
 @pytest.mark.parametrize(
