@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from sdg_training.batches import build_pool, plan_batches
-from sdg_training.examples import Example, Examples, Skip
-from sdg_training.examples import Key as Key
+from sdg_training.examples import Example, Examples, Key, Skip
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
 from sdg_training.recordings import Sample

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
-from sdg_training.answering import Key, answer_all, limit_answers, plan_answers
+from sdg_training.answering import answer_all, limit_answers, plan_answers
 from sdg_training.answers import load_metric
 from sdg_training.batches import open_usable
 from sdg_training.checkpoint import load_checkpoint, load_recipe, undo_training
@@ -27,6 +27,7 @@ from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
     Example,
     Examples,
+    Key,
     Skip,
     SkipLog,
     select_unskipped,

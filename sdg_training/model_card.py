@@ -50,16 +50,17 @@ def _write_summary(recipe: Recipe) -> str:
 
 
 def _write_data(lineage: Lineage | None, metrics: Mapping[str, Any]) -> str:
-    if lineage is None:
-        source = (
-            f"The table `{metrics['table']}` (digest `{metrics['table_digest'][:12]}`), by sdg "
-            f"{metrics['code_version']}"
-        )
-    else:
+    source = "A table of examples"
+    if lineage is not None:
         source = (
             f"The training split of `{lineage.corpus}|{lineage.language}`, at version "
             f"{lineage.snapshot} of the lake (run `{lineage.run_id}`, sdg {lineage.code_version}, "
             f"checkpoint `{lineage.checkpoint_id}`)"
+        )
+    elif "table" in metrics:
+        source = (
+            f"The table `{metrics['table']}` (digest `{metrics['table_digest'][:12]}`), by sdg "
+            f"{metrics['code_version']}"
         )
     composition = metrics.get("composition", {})
     lines = [f"## Data\n\n{source}. Examples that were used:"]
