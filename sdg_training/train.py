@@ -6,8 +6,9 @@
     recipe: {encoder: tiny, llm: tiny, lora: {rank: 8}, epochs: 3}
 
 On several GPUs or machines: ``torchrun --nproc-per-node 8 -m sdg_training.train --config FILE``, or
-``accelerate launch``. The same recipe makes the same updates of the same batches on however many
-processes; only dropout differs, which each process draws for itself.
+``accelerate launch --multi_gpu``. The same recipe makes the same updates of the same batches on
+however many processes; only dropout differs, which each process draws for itself, and that several
+processes do not keep a frozen encoder's output (in float16), but compute it anew.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import math
 import shutil
 import sys
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -381,6 +383,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--config", type=Path, required=True, help="YAML or JSON: a TrainConfig")
     path = parser.parse_args(arguments).config
+    # accelerate's of its own: what we ask for has no other name in transformers yet.
+    warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
     transformers_logging.set_verbosity_error()
     with ending_on_interrupt(), open_reporter() as reporter:
         status = _run(path, reporter)

@@ -29,12 +29,15 @@ def test_a_published_recipe_makes_an_update(
     assert recipe.batch_size * recipe.accumulate == 512
     assert recipe.fusion.type == ("cross_attention" if name == "paper-xatt" else "concat")
     pq.write_table(write_toys(tmp_path, [{}] * 6), tmp_path / "examples.parquet")
-    local = {"encoder": str(encoder), "llm": str(mistral if name == "paper-7b" else llm)}
+    models = {"encoder": str(encoder), "llm": str(mistral if name == "paper-7b" else llm)}
+    local = {**models, "num_workers": 1}
     config = TrainConfig(
         examples=str(tmp_path / "examples.parquet"),
         blobs=f"file://{tmp_path}",
         output=tmp_path / "out",
-        recipe=recipe.model_copy(update={**local, "max_steps": 1, "self_contained": True}),
+        recipe=recipe.model_copy(
+            update={**local, "max_steps": 1, "self_contained": True, "num_workers": 1}
+        ),
     )
     result = train(config)
     assert result.metrics["updates"] == 1

@@ -207,6 +207,19 @@ def test_two_processes_do_what_one_does(
 
 
 @pytest.mark.slow
+def test_accelerate_starts_as_many_processes(
+    tmp_path: Path, table: pa.Table, encoder: Path, llm: Path
+) -> None:
+    config = write_config(tmp_path, table, "two", encoder, llm, max_steps=3)
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_machines", "1"]
+    settings = ["--num_processes", "2", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    errors = finish(start(config, *launch, *settings, ACCELERATE_USE_CPU="true"))
+    metrics = read_metrics(tmp_path / "two")
+    assert (metrics["processes"], metrics["updates"]) == (2, 3)
+    assert "FutureWarning" not in errors
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(("epochs", "updates"), [(3, 5), (1, 1)])
 def test_a_last_update_with_too_few_batches_is_made_all_the_same(
