@@ -71,17 +71,17 @@ def main() -> None:
     synthesized = list(synthesize_digits(options.synthesized))
     print(
         f"{len(real)} recordings of {', '.join(speakers)}; {len(synthesized)} synthesized; "
-        f"{options.updates} updates each",
+        f"{options.updates} updates for each thousand of them",
         flush=True,
     )
-    recipe = Recipe.model_validate(
-        {**RECIPE, "max_steps": options.updates, **json.loads(options.recipe)}
-    )
+    recipe = Recipe.model_validate({**RECIPE, **json.loads(options.recipe)})
     folds = [(speaker, way) for way in options.ways for speaker in options.folds or speakers]
     right: dict[str, list[float]] = defaultdict(list)
     asked_of: dict[str, list[str]] = defaultdict(list)
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        answered = pool.map(partial(run_fold, real, synthesized, recipe), *zip(*folds, strict=True))
+        answered = pool.map(
+            partial(run_fold, real, synthesized, recipe, options.updates), *zip(*folds, strict=True)
+        )
         for (speaker, way), answers in zip(folds, answered, strict=True):
             right[way] += answers
             asked_of[way] += [speaker] * len(answers)
@@ -96,7 +96,7 @@ def parse() -> argparse.Namespace:
     )
     shared = Path(__file__).parents[1].parent / "shared" / "data" / "fsdd" / "recordings"
     parser.add_argument("--data", type=Path, default=shared, help="folder of DIGIT_SPEAKER_N.wav")
-    parser.add_argument("--updates", type=int, default=300, help="of training, per fold and way")
+    parser.add_argument("--updates", type=int, default=300, help="for each 1,000 recordings")
     parser.add_argument("--synthesized", type=int, default=2000, help="clips")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--folds", nargs="+", help="speakers to leave out; default: each")
@@ -159,7 +159,12 @@ def record(speaker: str, digit: int, samples: np.ndarray, rate: int) -> Clip:
 
 
 def run_fold(
-    real: Sequence[Clip], synthesized: Sequence[Clip], recipe: Recipe, speaker: str, way: str
+    real: Sequence[Clip],
+    synthesized: Sequence[Clip],
+    recipe: Recipe,
+    updates: int,
+    speaker: str,
+    way: str,
 ) -> list[float]:
     """0 or 1 for each recording of ``speaker``: is it answered rightly, once trained without?"""
     asked = [clip for clip in real if clip.speaker == speaker]
@@ -172,7 +177,7 @@ def run_fold(
             examples=f"{folder}/train.parquet",
             blobs=blobs.url,
             output=Path(folder) / "checkpoint",
-            recipe=recipe,
+            recipe=recipe.model_copy(update={"max_steps": updates * len(trained) // 1000}),
         )
         reporter = PrintReporter(interval=60)
         train(config, reporter)
