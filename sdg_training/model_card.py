@@ -28,7 +28,7 @@ def _write_metadata(recipe: Recipe, metrics: Mapping[str, Any]) -> str:
     composition = metrics.get("composition", {})
     languages = sorted(composition.get("language", {}))
     metadata = {
-        "library_name": "transformers",
+        "library_name": "sdg",
         "pipeline_tag": "audio-text-to-text",
         "base_model": [name for name in (recipe.encoder, recipe.llm) if name != "tiny"],
         "language": languages or None,
@@ -119,6 +119,7 @@ def _write_usage() -> str:
     return (
         "## Use\n\n```python\nfrom sdg_training.checkpoint import load_checkpoint\n"
         "model, processor = load_checkpoint('this folder')\n```\n\n"
+        "Once `sdg_training.salm` is imported, transformers' Auto classes load it as well. "
         'Or `sdg ask CHECKPOINT AUDIO "question"`.'
     )
 

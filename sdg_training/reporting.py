@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 _CLEAR = "\r\x1b[K"  # what a terminal needs to forget its current line
+_SHOWN = 8  # values of a list or table
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class PrintReporter:
         print_line("\n".join(f"    {line}" for line in message.splitlines()))
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        self.log("\n".join(f"{name}: {value}" for name, value in result.items()))
+        self.log("\n".join(f"{name}: {_shorten(value)}" for name, value in result.items()))
 
     def fail(self, error: str) -> None:
         print_line(error)
@@ -150,6 +151,12 @@ class SilentReporter(PrintReporter):
     def progress(self, progress: Progress) -> None: ...
 
     def log(self, message: str) -> None: ...
+
+
+def _shorten(value: Any) -> str:
+    """A curve or a long table is in the file metrics.json."""
+    is_long = isinstance(value, list | dict) and len(value) > _SHOWN
+    return f"{len(value)} values, see metrics.json" if is_long else str(value)
 
 
 @contextmanager

@@ -29,6 +29,12 @@ def test_the_first_and_the_last_step_are_always_shown(capsys: pytest.CaptureFixt
     ]
 
 
+def test_a_curve_is_not_printed(capsys: pytest.CaptureFixture) -> None:
+    PrintReporter().finish({"updates": 500, "loss": [0.125] * 500, "items": {"qa": 3}})
+    lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert lines == ["updates: 500", "loss: 500 values, see metrics.json", "items: {'qa': 3}"]
+
+
 def test_without_dagster_lines_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_PIPES_CONTEXT", raising=False)
     with open_reporter() as reporter:
