@@ -120,6 +120,12 @@ def writing(folder: Path) -> Iterator[None]:
             f"{folder} cannot be written: {_shorten(error)}; make room on its disk (or raise "
             "the limit on the size of a file), or write elsewhere"
         ) from error
+    except RuntimeError as error:
+        if "inline_container" not in str(error):  # where torch's own files are written
+            raise
+        raise CheckpointError(
+            f"{folder} cannot be written whole: make room on its disk, or write elsewhere"
+        ) from error
 
 
 def export_checkpoint(folder: Path, target: Path) -> None:
@@ -268,9 +274,15 @@ def _shorten(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
+_LOADED = (
+    "config.json", "*_config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.json",
+    "*.index.json", RECIPE_FILE, "*.safetensors",
+)  # fmt: skip
+
+
 def find_damage(folder: Path) -> str | None:
     """What is wrong with the first file of ``folder`` that is not whole."""
-    for path in sorted((*folder.glob("*.json"), *folder.glob("*.safetensors"))):
+    for path in sorted(path for kind in _LOADED for path in folder.glob(kind)):
         try:
             if path.suffix == ".json":
                 json.loads(path.read_text(encoding="utf-8"))

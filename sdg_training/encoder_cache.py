@@ -1,5 +1,6 @@
 """What a frozen speech encoder makes of each recording, computed once for all epochs."""
 
+import errno
 import os
 import tempfile
 import time
@@ -52,7 +53,8 @@ class EncoderCache:
         if self.num_bytes <= self._max_bytes:
             self._entries[key] = half.clone()  # not a view that keeps its whole batch alive
             return
-        os.pwrite(self._file.fileno(), half.numpy().tobytes(), self._file_size)
+        if os.pwrite(self._file.fileno(), half.numpy().tobytes(), self._file_size) < half.nbytes:
+            raise OSError(errno.ENOSPC, "no room for the encoder's states", tempfile.gettempdir())
         self._entries[key] = _Place(self._file_size, (half.shape[0], half.shape[1]))
         self._file_size += half.nbytes
 

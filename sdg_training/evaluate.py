@@ -6,6 +6,7 @@ can score by reading the question alone. ``cascade``: the LLM as it was, reading
 in the recording's stead. ``untrained``: with the recording, before any training.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -57,8 +58,9 @@ class Scores:
     seconds: float
 
     def mean(self, condition: Condition = "trained") -> float:
-        """Mean ROUGE-L of all rows: 0..1"""
-        return float(pc.mean(self.table[column_of("rouge_l", condition)]).as_py())
+        """Mean ROUGE-L of all rows that have one: 0..1; NaN where none has."""
+        mean = pc.mean(self.table[column_of("rouge_l", condition)]).as_py()
+        return math.nan if mean is None else float(mean)
 
 
 def column_of(name: str, condition: Condition) -> str:
@@ -147,11 +149,12 @@ class _Scorer:
                 return self._answer(condition, shuffled)[0], []  # the faults are others'
             case "cascade":
                 with self.model.without_lora():
-                    return self._answer(
+                    read, _ = self._answer(
                         condition,
                         self.source,
                         read=lambda example: self.asr_texts.get(example.recording, ""),
                     )
+                return read, []  # what the recognizer did wrong is no fault of the example
             case "untrained":
                 undo_training(self.model, self.recipe)
                 return self._answer(condition, self.source)
@@ -212,7 +215,7 @@ def shuffle_recordings(examples: Sequence[Example], seed: int) -> list[int | Non
             says[examples[row].recording] |= _list_facts(examples[row])
         step = 1 + int(np.random.default_rng(seed).integers(4))
         for row in rows:
-            own = _list_facts(examples[row])  # never disjoint from its own recording's
+            own = says[examples[row].recording]
             start = place[examples[row].recording] + step
             turn = (ring[number % len(ring)] for number in range(start, start + len(ring)))
             heard[row] = next((first[each] for each in turn if own.isdisjoint(says[each])), None)

@@ -11,7 +11,7 @@ import torch
 
 from sdg_training.collator import Batch
 from sdg_training.examples import Example, SkipLog
-from sdg_training.utilisation import FlopRate, count_units, find_peak
+from sdg_training.utilisation import FlopRate, count_frames, find_peak
 
 
 @dataclass(slots=True)
@@ -29,8 +29,9 @@ class Meter:
     padded_tokens: int = 0  # the same with padding
     processes: int = 1  # whose counts these are
     running: int = 1  # that do as much at the same time
-    units: dict[str, int] = field(default_factory=dict)  # frames and tokens, see utilisation.py
-    flops: dict[str, FlopRate] = field(default_factory=dict)
+    frames: int = 0  # that the encoder heard, with padding
+    hearing: FlopRate = field(default_factory=FlopRate)  # per frame
+    reading: FlopRate = field(default_factory=FlopRate)  # per token, with padding
     before: float = 0.0  # seconds of earlier processes
     validating: float = 0.0  # seconds that do not count
     skips: SkipLog = field(default_factory=SkipLog)
@@ -57,8 +58,7 @@ class Meter:
             self.examples += len(batch.examples)
             self.audio_seconds += sum(example.duration for example in batch.examples)
             if batch.examples:
-                kind, units = count_units(batch.inputs)
-                self.units[kind] = self.units.get(kind, 0) + units
+                self.frames += count_frames(batch.inputs)
                 mask = batch.inputs["attention_mask"]
                 self.tokens += int(mask.sum())
                 self.padded_tokens += mask.numel()
@@ -75,8 +75,7 @@ class Meter:
     @property
     def teraflops(self) -> float:
         """Per second of training, of all processes together."""
-        kinds = self.flops.keys() & self.units.keys()
-        done = sum(self.flops[kind].estimate(self.units[kind]) for kind in kinds)
+        done = self.hearing.estimate(self.frames) + self.reading.estimate(self.padded_tokens)
         return done / max(self.seconds, 1e-9) / 1e12
 
     def get_rates(self) -> dict[str, float]:
@@ -88,40 +87,40 @@ class Meter:
             "tokens_per_second": round(self.running * self.tokens / seconds, 1),
         }
         peak = find_peak(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
-        if peak and self.flops:
+        if peak and self.reading.flops:
             rates["mfu"] = round(self.teraflops * 1e12 / peak / self.processes, 4)
         return rates
 
     def merge(self, other: "Meter") -> None:
         """Adds what another process did in the same time."""
         self.running = 1
-        for name in ("examples", "audio_seconds", "tokens", "padded_tokens", "processes"):
+        for name in (*_COUNTS, "processes"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for kind, units in other.units.items():
-            self.units[kind] = self.units.get(kind, 0) + units
-            self.flops.setdefault(kind, other.flops.get(kind, FlopRate()))
         self.skips.merge(other.skips)
 
     def save(self, path: Path) -> None:
         state = {name: getattr(self, name) for name in _SAVED}
-        flops = {kind: asdict(rate) for kind, rate in self.flops.items()}
-        text = json.dumps(
-            {**state, "before": self.seconds, "skips": self.skips.dump(), "flops": flops}
-        )
+        state |= {name: asdict(getattr(self, name)) for name in _RATES}
+        text = json.dumps({**state, "before": self.seconds, "skips": self.skips.dump()})
         path.write_text(text, encoding="utf-8")
 
     def load(self, path: Path) -> None:
-        """Goes on from what :meth:`save` wrote."""
+        """Goes on from what :meth:`save` wrote.
+
+        Raises:
+            ValueError: another version of sdg wrote it.
+        """
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        skips, flops = state.pop("skips"), state.pop("flops")
+        if state.keys() != {*_SAVED, *_RATES, "before", "skips"}:
+            raise ValueError(f"{path} was written by another version of sdg")
+        skips = state.pop("skips")
+        state |= {name: FlopRate(**state[name]) for name in _RATES}
         for name, value in state.items():
             setattr(self, name, value)
         self.validation = [(update, score) for update, score in self.validation]
-        self.flops = {kind: FlopRate(**rate) for kind, rate in flops.items()}
         self.skips = SkipLog.restore(skips)
 
 
-_SAVED = (
-    "loss", "learning_rate", "logged_at", "validation", "updates", "examples", "audio_seconds",
-    "tokens", "padded_tokens", "units",
-)  # fmt: skip
+_COUNTS = ("examples", "audio_seconds", "tokens", "padded_tokens", "frames")
+_SAVED = ("loss", "learning_rate", "logged_at", "validation", "updates", *_COUNTS)
+_RATES = ("hearing", "reading")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -49,23 +50,23 @@ def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> Non
     Raises:
         TrainingError: it holds the states of another run, which this one cannot go on from.
     """
-    run = {
+    run: dict[str, Any] = {
         "recipe": recipe.model_dump(mode="json"),
         "examples": examples.compute_digest(),
         "processes": processes,
     }
     path = work / "run.json"
-    if not path.exists() or not any(work.glob("checkpoint-*")):  # or it failed before its first
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else run
+    if not path.exists() or find_state(work, before["processes"]) is None:  # nothing is lost
         work.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".run-{os.getpid()}.json")
         partial.write_text(json.dumps(run), encoding="utf-8")
         partial.replace(path)
         return
-    before = json.loads(path.read_text(encoding="utf-8"))
     if differing := [name for name in run if run[name] != before[name]]:
         raise TrainingError(
-            f"{work} holds a run that was stopped and had another {' and '.join(differing)}: go on "
-            "with it as it was, or remove the folder to begin anew"
+            f"{work} holds a run that was stopped and differs in its {' and '.join(differing)}: go "
+            "on with it as it was, or remove the folder to begin anew"
         )
 
 

@@ -29,10 +29,8 @@ import torch
 import torch.distributed
 import yaml
 from pydantic import ValidationError
-from tensorboardX import SummaryWriter
 from torch import nn
 from transformers import EarlyStoppingCallback, TrainingArguments
-from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.utils import logging as transformers_logging
 
 from sdg_training.batches import (
@@ -43,9 +41,10 @@ from sdg_training.batches import (
     measure_plan,
     open_usable,
 )
-from sdg_training.checkpoint import CheckpointError, build_model, save_checkpoint
+from sdg_training.checkpoint import TENSORBOARD, CheckpointError, build_model, save_checkpoint
 from sdg_training.code_version import find_code_version
 from sdg_training.collator import Collator, ItemSource
+from sdg_training.curves import Curves
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
     Examples,
@@ -102,9 +101,9 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         trainer, examples, pools = build_trainer(config, model, processor, arguments, reporter)
         state = find_state(work, arguments.world_size)
         if arguments.process_index == 0:
-            trainer.add_callback(TensorBoardCallback(Curves(work / "tensorboard", state)))
+            trainer.add_callback(Curves(work / TENSORBOARD, state))
         if state is not None:
-            trainer.meter.load(state / meter_file(arguments.process_index))
+            load_meter(trainer.meter, state / meter_file(arguments.process_index), work)
             reporter.log(f"going on from {state}")
         with limit_threads(recipe.cpu_threads):
             trainer.train(resume_from_checkpoint=None if state is None else str(state))
@@ -159,19 +158,17 @@ def build_trainer(
     return trainer, examples, pools
 
 
-class Curves(SummaryWriter):
-    """TensorBoard's file, which goes to the disk every few seconds.
-
-    Args:
-        state: what the run goes on from; what came after it is gone.
+def load_meter(meter: Meter, path: Path, work: Path) -> None:
     """
-
-    def __init__(self, folder: Path, state: Path | None) -> None:
-        after = None if state is None else int(state.name.split("-")[1]) + 1
-        super().__init__(str(folder), flush_secs=5, purge_step=after)
-
-    def flush(self) -> None:
-        """Nothing: transformers asks at each update, and the disk would be waited for."""
+    Raises:
+        TrainingError: another version of sdg wrote the state.
+    """
+    try:
+        meter.load(path)
+    except ValueError as error:
+        raise TrainingError(
+            f"{error}: go on with that version, or remove {work} to begin anew"
+        ) from error
 
 
 @contextmanager
@@ -311,7 +308,7 @@ def finish(
             trainer.recipe,
             metrics,
             config.lineage,
-            work / "tensorboard",
+            work / TENSORBOARD,
             weights,
         )
         shutil.rmtree(work, ignore_errors=True)

@@ -32,7 +32,7 @@ from sdg_training.reporting import Progress, Reporter
 from sdg_training.salm import SALMForConditionalGeneration
 from sdg_training.salm.batch_norm import average_statistics, find_batch_norms
 from sdg_training.states import TrainingError, meter_file
-from sdg_training.utilisation import FlopRate, count_flops, count_units
+from sdg_training.utilisation import count_flops, count_frames
 
 METRIC = "eval_rouge_l"
 
@@ -58,6 +58,7 @@ class SALMTrainer(Trainer):
     ) -> None:
         self.recipe, self.source, self.sampler = recipe, source, sampler
         self.collator, self.meter, self.validate = collator, meter, validate
+        self.hearing = (model.encoder, model.adapter, model.projector)
         self.adapted = [each for each in model.modules() if isinstance(each, BaseTunerLayer)]
         # The Trainer wants to see a dataset where it evaluates; our ``validate`` has its own.
         super().__init__(model, arguments, eval_dataset=None if validate is None else source)
@@ -69,7 +70,7 @@ class SALMTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.add_callback(FillGradients())
         if arguments.world_size > 1:
-            self.add_callback(ShareStatistics(model))
+            self.add_callback(ShareStatistics(model, arguments.world_size))
 
     def get_train_dataloader(self) -> DataLoader:
         return DataLoader(
@@ -104,12 +105,15 @@ class SALMTrainer(Trainer):
         """Forward and backward; of the first batches floating point operations are counted."""
         step = partial(super().training_step, model, inputs, *args, **kwargs)
         with leave_casts_to_autocast(self.adapted if self.args.bf16 else []):
-            kind, units = count_units(inputs)
-            rate = self.meter.flops.setdefault(kind, FlopRate())
-            if rate.is_known or self.is_fsdp_enabled:  # whose pieces torch cannot count
+            frames, meter = count_frames(inputs), self.meter
+            is_known = meter.reading.is_known and (meter.hearing.is_known or not frames)
+            if is_known or self.is_fsdp_enabled:  # whose pieces torch cannot count
                 return step()
-            loss, flops = count_flops(step)
-        rate.add(flops, units)
+            passes = 3 + self.recipe.gradient_checkpointing
+            loss, flops = count_flops(step, self.hearing, passes)
+        meter.reading.add(flops.reading, inputs["attention_mask"].numel())
+        if frames:
+            meter.hearing.add(flops.hearing, frames)
         return loss
 
     def create_optimizer(self, model: nn.Module | None = None) -> Optimizer:
@@ -187,10 +191,16 @@ class FillGradients(TrainerCallback):
 
 
 class ShareStatistics(TrainerCallback):
-    """After each update all processes have the mean of their batch norms' statistics."""
+    """After each update all processes have the mean of their batch norms' statistics.
 
-    def __init__(self, model: nn.Module) -> None:
+    Each sees a share of an update's batches, and forgets as fast as one that sees them all.
+    """
+
+    def __init__(self, model: nn.Module, processes: int) -> None:
         self._norms = find_batch_norms(model)
+        for norm in self._norms:
+            if norm.momentum is not None:
+                norm.momentum = 1 - (1 - norm.momentum) ** processes
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -262,7 +272,8 @@ class Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        self._meter.save(folder / meter_file(args.process_index))
+        with writing(folder):
+            self._meter.save(folder / meter_file(args.process_index))
 
     def _estimate_last(self, state: TrainerState) -> int:
         """The last update of the plan, or the one that the time limit will come at."""

@@ -1,20 +1,22 @@
 """How much of a GPU's arithmetic a training run uses: model FLOPs utilisation.
 
 MFU as in PaLM (arXiv 2204.02311, appendix B), except that FLOPs are not estimated from the number
-of weights, of which most are frozen: torch counts them in the first batches with audio and in the
-first without, and the others have as many per encoder frame, or per token. Padding counts, and so
-does the second forward pass of gradient checkpointing, as in hardware utilisation.
+of weights, of which most are frozen: torch counts them in the first batches, those of what hears by
+the frame and those of all else by the token, and later batches have as many for theirs. Padding
+counts, and so does the second forward pass of gradient checkpointing, as in hardware utilisation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 Result = TypeVar("Result")
 
-_COUNTED = 3  # batches of each kind
+_COUNTED = 3  # batches
 
 # Dense bfloat16 tensor products, per second, of the makers' data sheets.
 PEAKS = {
@@ -34,9 +36,9 @@ def find_peak(device: str) -> float | None:
 
 @dataclass(slots=True)
 class FlopRate:
-    """Floating point operations per frame or token, from the first few batches of a kind."""
+    """Floating point operations per frame or token, from the first few batches that have some."""
 
-    flops: int = 0
+    flops: float = 0.0
     units: int = 0
     batches: int = 0
 
@@ -44,7 +46,7 @@ class FlopRate:
     def is_known(self) -> bool:
         return self.batches >= _COUNTED
 
-    def add(self, flops: int, units: int) -> None:
+    def add(self, flops: float, units: int) -> None:
         self.flops += flops
         self.units += units
         self.batches += 1
@@ -54,16 +56,50 @@ class FlopRate:
         return units * self.flops / max(1, self.units)
 
 
-def count_units(inputs: Mapping[str, Any]) -> tuple[str, int]:
-    """What a batch is made of, with padding: encoder frames ("audio"), or tokens alone ("text")."""
-    for name in ("encoder_mask", "input_features_mask"):
-        if name in inputs and not inputs.get("unheard"):
-            return "audio", inputs[name].numel()
-    return "text", inputs["attention_mask"].numel()
+def count_frames(inputs: Mapping[str, Any]) -> int:
+    """Encoder frames of a batch (or samples, for HuBERT), with padding."""
+    masks = (inputs[name] for name in ("encoder_mask", "input_features_mask") if name in inputs)
+    return sum(mask.numel() for mask in masks)
 
 
-def count_flops(act: Callable[[], Result]) -> tuple[Result, int]:
-    """What ``act`` returns, and how many floating point operations torch did for it."""
-    with FlopCounterMode(display=False) as counter:
+@dataclass(frozen=True, slots=True)
+class Flops:
+    """Floating point operations of a batch, forward and backward."""
+
+    hearing: float  # of encoder, adapter and projector
+    reading: float  # of all else
+
+
+def count_flops(
+    act: Callable[[], Result], hearing: Sequence[nn.Module], passes: int = 3
+) -> tuple[Result, Flops]:
+    """What ``act`` returns, and how much torch did for it.
+
+    Only the sum over both directions is exact. Backward, a part is taken to do twice what it did
+    forward, or nothing where nothing in it is trained.
+
+    Args:
+        hearing: parts of the model, which take part in ``act`` once at most.
+        passes: forward passes that a trained part costs in all; one more where activations are
+            computed twice.
+    """
+    with FlopCounterMode(display=False) as counter, ExitStack() as hooks:
+        forward: dict[nn.Module, int] = {}
+
+        def enter(part: nn.Module, *_: Any) -> None:
+            forward[part] = -counter.get_total_flops()
+
+        def leave(part: nn.Module, *_: Any) -> None:
+            forward[part] += counter.get_total_flops()
+
+        for part in hearing:
+            hooks.callback(part.register_forward_pre_hook(enter).remove)
+            hooks.callback(part.register_forward_hook(leave).remove)
         result = act()
-    return result, counter.get_total_flops()
+    heard = float(sum(n * (passes if _is_trained(part) else 1) for part, n in forward.items()))
+    total = counter.get_total_flops()
+    return result, Flops(min(heard, total), max(total - heard, 0.0))
+
+
+def _is_trained(part: nn.Module) -> bool:
+    return any(weight.requires_grad for weight in part.parameters())

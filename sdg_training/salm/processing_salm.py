@@ -1,5 +1,6 @@
 """From recordings and questions to the model's inputs, and back to text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -249,7 +250,8 @@ class SALMProcessor(ProcessorMixin):
         return features, [self.replace_audio_token(features, index) for index in range(len(audio))]
 
     def _user_turn(self, question: str, audio: str) -> dict[str, str]:
-        content = self.user_message.replace("{audio}", audio).replace("{question}", question)
+        said = {"{audio}": audio, "{question}": question}
+        content = re.sub(r"\{(audio|question)\}", lambda found: said[found[0]], self.user_message)
         return {"role": "user", "content": content}
 
     @property

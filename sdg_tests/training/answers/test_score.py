@@ -52,7 +52,9 @@ def test_a_text_is_right_about_itself_and_a_blank_one_is_wrong(text: str) -> Non
     [("€", " €", 1), ("+", "+", 1), ("$", "€", 0), ("", "€", 0), ("€", "5 €", 0)],
 )
 def test_an_answer_may_be_a_sign(prediction: str, reference: str, score: int) -> None:
-    assert astuple(score_answer(prediction, reference, reference)) == pytest.approx((score,) * 5)
+    scores = score_answer(prediction, reference, reference)
+    assert astuple(scores)[:4] == pytest.approx((score,) * 4)
+    assert scores.in_context == (prediction != "" and prediction in reference)
 
 
 @pytest.mark.parametrize(
