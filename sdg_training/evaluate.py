@@ -149,15 +149,15 @@ class _Scorer:
                 return self._answer(condition, shuffled)[0], []  # the faults are others'
             case "cascade":
                 with self.model.without_lora():
-                    read, _ = self._answer(
-                        condition,
-                        self.source,
-                        read=lambda example: self.asr_texts.get(example.recording, ""),
-                    )
-                return read, []  # what the recognizer did wrong is no fault of the example
+                    answers, _ = self._answer(condition, self.source, read=self._recognize)
+                return answers, []  # what the recognizer did wrong is no fault of the example
             case "untrained":
                 undo_training(self.model, self.recipe)
                 return self._answer(condition, self.source)
+
+    def _recognize(self, example: Example) -> str:
+        heard = self.asr_texts.get(example.recording, "")
+        return heard.replace(self.processor.audio_token, " ")  # which a text cannot hold
 
     def _answer(
         self, condition: Condition, source: Any, **how: Any

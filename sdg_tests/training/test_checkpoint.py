@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -19,6 +20,7 @@ from sdg_training.checkpoint import (
     load_recipe,
     save_checkpoint,
     undo_training,
+    writing,
 )
 from sdg_training.recipe import Recipe
 
@@ -153,6 +155,25 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, encoder: Path, l
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_where_torch_writes(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with (
+            pytest.raises(CheckpointError, match="cannot be written whole: make room"),
+            writing(tmp_path),
+        ):
+            torch.save({"exp_avg": torch.randn(100, 100)}, tmp_path / "optimizer.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_that_nobody_loads_may_be_anything(tmp_path: Path, encoder: Path, llm: Path) -> None:
+    folder = save(tmp_path / "checkpoint", encoder, llm, self_contained=True)
+    (folder / "train_log.json").write_text('{"loss": 1}\n{"loss": 2}\n')
+    load_checkpoint(folder)
 
 
 def test_an_adapter_is_not_loaded_onto_another_llm(

@@ -1,5 +1,6 @@
 """Encoder states, computed once and kept."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def test_states_come_back_from_memory_and_from_the_file(max_bytes: int) -> None:
     assert cache.num_bytes == 2 * 8 * 45
     for key, tensor in reversed(states.items()):
         assert cache.get(key).float().equal(tensor)
+
+
+def test_a_full_disk_is_noticed_where_it_is_written() -> None:
+    cache = EncoderCache(0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="no room for the encoder's states"):
+            cache.put(("shard", 0), torch.randn(100, 8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_each_recording_is_encoded_once(encoder: Path, llm: Path, tmp_path: Path) -> None:

@@ -178,6 +178,30 @@ def test_a_cascade_is_the_llm_as_it_was_reading_what_was_recognised(
         assert row["prediction"] is None
 
 
+def test_what_a_recognizer_does_wrong_costs_no_other_condition(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    recordings = [row.recording for row in open_examples(examples)]
+    texts = dict.fromkeys(recordings, "words")
+    texts[recordings[0]] = "la " * 100_000  # it loops
+    texts[recordings[1]] = "<|audio|> or what?"
+    scores = score(
+        checkpoint, examples, str(tmp_path), ["trained", "cascade"], asr_texts=texts,
+        max_new_tokens=5,
+    )  # fmt: skip
+    assert scores.skips.count() == {}
+    rows = scores.table.to_pylist()
+    assert [row["prediction"] is None for row in rows] == [False] * 4
+    assert [row["rouge_l_cascade"] is None for row in rows] == [True, False, False, False]
+
+
+def test_where_nothing_was_scored_there_is_no_mean(
+    tmp_path: Path, checkpoint: Path, examples: pa.Table
+) -> None:
+    scores = score(checkpoint, examples.slice(0, 1), str(tmp_path), ["audio_shuffled"])
+    assert math.isnan(scores.mean("audio_shuffled"))
+
+
 def test_a_cascade_without_a_recognizer_is_an_error(checkpoint: Path, examples: pa.Table) -> None:
     with pytest.raises(ValueError, match="needs asr_texts"):
         score(checkpoint, examples, "", ["cascade"])
@@ -226,6 +250,11 @@ def test_what_says_the_same_is_passed_over(tmp_path: Path, seed: int) -> None:
         shuffle_recordings(list(open_examples(write_examples(tmp_path, audio, rows[:2]))), seed)
         == [None] * 2
     )
+    twice = [{"recording": 0, "context": None, "question": "what?"}, rows[0], rows[1]]
+    table = write_examples(
+        tmp_path, audio, [{"recording": n // 2, **r} for n, r in enumerate(twice)]
+    )
+    assert shuffle_recordings(list(open_examples(table)), seed) == [None] * 3
 
 
 def test_without_another_recording_there_is_no_score_of_shuffled_ones(
