@@ -88,6 +88,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "too_many_tokens": _RECIPE,
         "no_token": "train with an LLM whose tokenizer knows this script",
         "missing_value": _STORED,
+        "repeated_id": _STORED,
         "missing_audio": _STORED,
         "unusable_samples": _STORED,
         "unreadable_audio": _STORED,
