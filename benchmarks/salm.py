@@ -76,7 +76,10 @@ def measure(profile: str, config: TrainConfig, asked: pa.Table) -> None:
     rows = [examples[name] for name in scores["example_id"].to_pylist()]
     clusters = cluster([row["speaker"] for row in rows], [row["context"] for row in rows])
     for condition in CONDITIONS:
-        whole = bootstrap(scores[column_of("rouge_l", condition)].to_pylist(), clusters.members)
+        values = scores[column_of("rouge_l", condition)].to_pylist()
+        pairs = zip(values, clusters.members, strict=True)
+        known = [pair for pair in pairs if pair[0] is not None]  # not all have another to hear
+        whole = bootstrap([value for value, _ in known], [member for _, member in known])
         print(f"  {condition:<15} {whole} over {clusters}", flush=True)
     for language in list_languages():
         chosen = scores.filter(pc.equal(scores["eval_language"], language))

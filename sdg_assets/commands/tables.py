@@ -22,6 +22,7 @@ from sdg_assets.rows import align
 
 FORMATS = ("table", "csv", "json")
 GAP = 2  # between two columns
+_FOLDED = 18  # how wide a column of text is, at most, where there is no room for all
 console = Console(markup=False, emoji=False, highlight=False)
 
 
@@ -61,6 +62,12 @@ def print_figures(
     ]
     known = [name for name in shown[0] if any(row[name] is not None for row in shown)]
     widths = {name: _measure(name, [row[name] for row in shown]) for name in known}
+    if choose_columns(widths, console.width) != known:  # long names then go over several lines
+        widths |= {
+            name: min(width, _FOLDED)
+            for name, width in widths.items()
+            if any(isinstance(row[name], str) for row in shown)
+        }
     fitting = choose_columns(widths, console.width)
     table = _make_table(shown, {name: widths[name] for name in fitting})
     if totals:
