@@ -89,6 +89,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "no_token": "train with an LLM whose tokenizer knows this script",
         "missing_value": _STORED,
         "repeated_id": _STORED,
+        "nothing_else_to_hear": "score a set with other recordings of its language as well",
         "missing_audio": _STORED,
         "unusable_samples": _STORED,
         "unreadable_audio": _STORED,

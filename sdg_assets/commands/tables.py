@@ -22,7 +22,7 @@ from sdg_assets.rows import align
 
 FORMATS = ("table", "csv", "json")
 GAP = 2  # between two columns
-_FOLDED = 18  # how wide a column of text is, at most, where there is no room for all
+_FOLDED = 24  # how wide a column of text is, at most, where there is no room for all
 console = Console(markup=False, emoji=False, highlight=False)
 
 
