@@ -275,8 +275,9 @@ def _shorten(error: Exception) -> str:
 
 
 _LOADED = (
-    "config.json", "*_config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.json",
-    "*.index.json", RECIPE_FILE, "*.safetensors",
+    "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+    "tokenizer*.json", "special_tokens_map.json", "vocab.json", "model*.json", RECIPE_FILE,
+    "model*.safetensors",
 )  # fmt: skip
 
 

@@ -369,7 +369,7 @@ def find_fault(
 def _find_absent(example: Example) -> str | None:
     """The column without which the example cannot be told, or its recording read."""
     usable = {
-        "example_id": bool(example.example_id),
+        "example_id": bool(example.example_id.strip()),
         "shard": bool(example.shard),
         "byte_offset": example.byte_offset >= 0,
         "byte_length": example.byte_length > 0,
@@ -405,7 +405,7 @@ def select_usable(
             detail = f"an earlier row has the id {'/'.join(example.key)} as well"
             fault = Skip(example, "repeated_id", detail)
         if fault is not None:
-            is_named = example.example_id and not is_repeated
+            is_named = example.example_id.strip() and not is_repeated
             skips.add([fault if is_named else _name_by_row(fault, row)])
             kept[row] = False
         met.add(hash(example.key))

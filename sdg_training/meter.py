@@ -112,7 +112,7 @@ class Meter:
         """
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if state.keys() != {*_SAVED, *_RATES, "before", "skips"}:
-            raise ValueError(f"{path} was written by another version of sdg")
+            raise ValueError("other fields")
         skips = state.pop("skips")
         state |= {name: FlopRate(**state[name]) for name in _RATES}
         for name, value in state.items():

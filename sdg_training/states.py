@@ -45,7 +45,7 @@ def hold(work: Path, *, is_first: bool) -> Iterator[None]:
 
 
 def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> None:
-    """Make ``work`` this run's, unless it is already.
+    """Make ``work`` this run's, unless it is already; by its first process, before others look.
 
     Raises:
         TrainingError: it holds the states of another run, which this one cannot go on from.
@@ -56,8 +56,10 @@ def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> Non
         "processes": processes,
     }
     path = work / "run.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else run
-    if not path.exists() or find_state(work, before["processes"]) is None:  # nothing is lost
+    before = _read_run(path) if path.exists() else None
+    if before is None or find_state(work, before["processes"]) is None:  # nothing is lost
+        for remains in work.glob("checkpoint-*"):
+            shutil.rmtree(remains)
         work.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".run-{os.getpid()}.json")
         partial.write_text(json.dumps(run), encoding="utf-8")
@@ -68,6 +70,20 @@ def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> Non
             f"{work} holds a run that was stopped and differs in its {' and '.join(differing)}: go "
             "on with it as it was, or remove the folder to begin anew"
         )
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        TrainingError: it is damaged.
+    """
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if run.keys() >= {"recipe", "examples", "processes"}:
+            return dict(run)
+    except (ValueError, AttributeError):
+        pass
+    raise TrainingError(f"{path} is damaged: remove {path.parent} to begin anew")
 
 
 def meter_file(rank: int) -> str:

@@ -102,6 +102,7 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> TrainResult:
         state = find_state(work, arguments.world_size)
         if arguments.process_index == 0:
             trainer.add_callback(Curves(work / TENSORBOARD, state))
+        trainer.add_callback(Watch(trainer, reporter))  # the last to save: then a state is whole
         if state is not None:
             load_meter(trainer.meter, state / meter_file(arguments.process_index), work)
             reporter.log(f"going on from {state}")
@@ -130,7 +131,9 @@ def build_trainer(
         reporter.log(describe_parameters(model))
     skips = SkipLog()
     examples = open_usable(config.examples, processor, recipe, skips, to_train=True)
-    claim(work, recipe, examples, world)
+    if is_first:
+        claim(work, recipe, examples, world)
+    arguments.distributed_state.wait_for_everyone()  # type: ignore[union-attr]
     source = open_source(model, processor, examples, config, world, reporter)
     pools = build_pools(examples, processor, recipe)
     if not any(len(pool.items) for pool in pools):
@@ -152,7 +155,6 @@ def build_trainer(
         Meter(skips=skips, running=world),
         build_validation(model, processor, config, reporter),
     )
-    trainer.add_callback(Watch(trainer, reporter))
     if recipe.early_stopping is not None:
         trainer.add_callback(EarlyStoppingCallback(recipe.early_stopping.patience))
     return trainer, examples, pools
@@ -165,9 +167,10 @@ def load_meter(meter: Meter, path: Path, work: Path) -> None:
     """
     try:
         meter.load(path)
-    except ValueError as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise TrainingError(
-            f"{error}: go on with that version, or remove {work} to begin anew"
+            f"{path} was written by another version of sdg ({error}): go on with that version, or "
+            f"remove {work} to begin anew"
         ) from error
 
 

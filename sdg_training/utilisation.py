@@ -2,8 +2,10 @@
 
 MFU as in PaLM (arXiv 2204.02311, appendix B), except that FLOPs are not estimated from the number
 of weights, of which most are frozen: torch counts them in the first batches, those of what hears by
-the frame and those of all else by the token, and later batches have as many for theirs. Padding
-counts, and so does the second forward pass of gradient checkpointing, as in hardware utilisation.
+the frame and those of all else by the token, and later batches have as many for theirs. For LLMs of
+usual proportions that is right to a few percent, less so where attention outweighs all else.
+Padding counts, and so does the second forward pass of gradient checkpointing, as in hardware
+utilisation.
 """
 
 from collections.abc import Callable, Mapping, Sequence

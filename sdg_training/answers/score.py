@@ -78,12 +78,20 @@ def score_in_context(prediction: str, context: str) -> float:
     >>> score_in_context("die Lampe", "Anna kauft die Lampe.")
     1.0
     """
-    if not tokenize(prediction):  # a sign, which the context's tokens have lost
-        heard_text = unicodedata.normalize("NFKC", context)
-        return float(any(sign in heard_text for sign in tokenize_or_keep(prediction)))
     said, heard = tokenize_or_keep(prediction), tokenize_or_keep(context)
+    if not said:
+        return 0.0
     places = range(len(heard) - len(said) + 1)
-    return float(any(heard[place : place + len(said)] == said for place in places))
+    if any(heard[place : place + len(said)] == said for place in places):
+        return 1.0
+    # A sign is none of the context's tokens.
+    signs = "" if tokenize(prediction) else "".join(filter(_is_sign, prediction))
+    return float(bool(signs) and signs in unicodedata.normalize("NFKC", context))
+
+
+def _is_sign(char: str) -> bool:
+    """A symbol, and no punctuation, which is in every context."""
+    return unicodedata.category(char)[0] == "S" or char in "%‰"
 
 
 @cache

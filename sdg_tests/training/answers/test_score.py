@@ -47,6 +47,13 @@ def test_a_text_is_right_about_itself_and_a_blank_one_is_wrong(text: str) -> Non
         assert astuple(score_answer(text, blank, blank)) == (0, 0, 0, 0, 0)
 
 
+def test_punctuation_alone_is_in_no_context() -> None:
+    for said in (".", "'", "-", ""):
+        assert score_in_context(said, "It's a well-known fact.") == 0
+    for said in ("+", "50 %", "%", "👍"):
+        assert score_in_context(said, "👍 a + b is 50 % more") == 1
+
+
 @pytest.mark.parametrize(
     ("prediction", "reference", "score"),
     [("€", " €", 1), ("+", "+", 1), ("$", "€", 0), ("", "€", 0), ("€", "5 €", 0)],
