@@ -18,7 +18,7 @@ from sdg_tests.factory import register, register_folder, write_profile, write_sp
 from sdg_tests.worlds import passages
 
 CHUNK = 2
-CONTEXTS = 12
+CONTEXTS = 30  # seconds of each stage: time to be killed in
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def talks(tmp_path: Path) -> Path:
 def questions(tmp_path: Path) -> Path:
     lines = [
         f'{{"context": "{text}", "question": "What happened?", "answer": "{text.split()[0]}"}}'
-        for text in passages("en", 10 * CONTEXTS)  # seconds of eSpeak: time to be killed in
+        for text in passages("en", 4 * CONTEXTS)
     ]
     (tmp_path / "questions.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return tmp_path
