@@ -20,7 +20,7 @@ from clips import speak_world, tabulate
 from sdg_assets.settings import load_profile
 from sdg_assets.storage.blobs import BlobStore
 from sdg_training.evaluate import Condition, column_of, score
-from sdg_training.intervals import bootstrap, cluster
+from sdg_training.intervals import bootstrap_known, cluster
 from sdg_training.recipe import TrainConfig
 from sdg_training.reporting import PrintReporter
 from sdg_training.tiny.world import list_languages
@@ -76,10 +76,7 @@ def measure(profile: str, config: TrainConfig, asked: pa.Table) -> None:
     rows = [examples[name] for name in scores["example_id"].to_pylist()]
     clusters = cluster([row["speaker"] for row in rows], [row["context"] for row in rows])
     for condition in CONDITIONS:
-        values = scores[column_of("rouge_l", condition)].to_pylist()
-        pairs = zip(values, clusters.members, strict=True)
-        known = [pair for pair in pairs if pair[0] is not None]  # not all have another to hear
-        whole = bootstrap([value for value, _ in known], [member for _, member in known])
+        whole = bootstrap_known(scores[column_of("rouge_l", condition)].to_pylist(), clusters)
         print(f"  {condition:<15} {whole} over {clusters}", flush=True)
     for language in list_languages():
         chosen = scores.filter(pc.equal(scores["eval_language"], language))

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from sdg_assets.storage.lake import Lake
-from sdg_training.intervals import Clusters, Interval, bootstrap, cluster
+from sdg_training.intervals import Clusters, Interval, bootstrap, bootstrap_known, cluster
 
 Row = dict[str, Any]
 CONDITIONS = ("untrained", "audio_removed", "audio_shuffled", "cascade")
@@ -130,7 +130,11 @@ def _stand_one(key: tuple[str, ...], rows: Sequence[Row]) -> Standing:
         {
             name: interval
             for name in CONDITIONS
-            if (interval := _measure(rows, clusters, _column_of("rouge_l", name)))
+            if (
+                interval := bootstrap_known(
+                    [row[_column_of("rouge_l", name)] for row in rows], clusters
+                )
+            )
         },
         bootstrap([row["rouge_l"] for row in rows], clusters.members),
         {
@@ -143,15 +147,3 @@ def _stand_one(key: tuple[str, ...], rows: Sequence[Row]) -> Standing:
 
 def _column_of(figure: str, condition: str) -> str:
     return figure if condition == "trained" else f"{figure}_{condition}"
-
-
-def _measure(rows: Sequence[Row], clusters: Clusters, column: str) -> Interval | None:
-    """The mean of what was measured; None if nothing was."""
-    known = [
-        (row[column], member)
-        for row, member in zip(rows, clusters.members, strict=True)
-        if row[column] is not None
-    ]
-    if not known:
-        return None
-    return bootstrap([value for value, _ in known], [member for _, member in known])

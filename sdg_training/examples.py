@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -249,7 +250,8 @@ class Examples:
         keys = np.stack([shard, self._column("byte_offset", np.int64)])
         return np.sort(np.unique(keys, axis=1, return_index=True)[1])
 
-    def compute_digest(self) -> str:
+    @cached_property
+    def digest(self) -> str:
         """Of all that the rows say, and of which rows they are."""
         digests = {name: hashlib.sha256() for name in COLUMNS}
         for batch in self._batches:
@@ -400,7 +402,8 @@ def select_usable(
     met: set[int] = set()  # hashes of the rows' names: of a million rows 65 MB, for a moment
     for row, example in enumerate(examples):
         fault = find_fault(example, audio_token, max_seconds, words_serve=words_serve)
-        is_repeated = hash(example.key) in met
+        name = hash(example.key)
+        is_repeated = name in met
         if fault is None and is_repeated:
             detail = f"an earlier row has the id {'/'.join(example.key)} as well"
             fault = Skip(example, "repeated_id", detail)
@@ -408,7 +411,7 @@ def select_usable(
             is_named = example.example_id.strip() and not is_repeated
             skips.add([fault if is_named else _name_by_row(fault, row)])
             kept[row] = False
-        met.add(hash(example.key))
+        met.add(name)
     return _require_rows(examples if kept.all() else examples.select(np.flatnonzero(kept)), skips)
 
 

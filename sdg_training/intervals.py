@@ -81,6 +81,13 @@ def bootstrap(
     return Interval(float(sums.sum() / sizes.sum()), float(low), float(high))
 
 
+def bootstrap_known(values: Sequence[float | None], clusters: Clusters) -> Interval | None:
+    """The same of those values that are known; None if none is."""
+    pairs = zip(values, clusters.members, strict=True)
+    known = [(value, one) for value, one in pairs if value is not None]
+    return bootstrap([value for value, _ in known], [one for _, one in known]) if known else None
+
+
 def _number(clusters: Sequence[Hashable]) -> list[int]:
     seen: dict[Hashable, int] = {}
     return [seen.setdefault(cluster, len(seen)) for cluster in clusters]

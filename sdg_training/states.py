@@ -52,7 +52,7 @@ def claim(work: Path, recipe: Recipe, examples: Examples, processes: int) -> Non
     """
     run: dict[str, Any] = {
         "recipe": recipe.model_dump(mode="json"),
-        "examples": examples.compute_digest(),
+        "examples": examples.digest,
         "processes": processes,
     }
     path = work / "run.json"

@@ -289,7 +289,7 @@ def finish(
         **measure_run(used, meter, trainer.recipe),
         "kept_update": trainer.state.best_global_step or meter.updates,  # whose weights these are
         "table": config.examples,
-        "table_digest": examples.compute_digest(),
+        "table_digest": examples.digest,
         "code_version": find_code_version(),
         "composition": compose(used),
         "skipped_examples": meter.skips.name(),

@@ -333,11 +333,18 @@ def test_what_is_trained_is_kept_in_float32(
     assert entering == {torch.bfloat16}
 
 
+def run_until_nan(folder: Path, table: pa.Table, recipe: Recipe, **how: Any) -> dict[str, Any]:
+    """A run that stops by itself, and what it changed of ``recipe``."""
+    how = {"learning_rate": 1e30, "max_grad_norm": 1e30, **how}
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        run(folder, table, recipe, **how)
+    return how
+
+
 def test_another_run_s_states_are_left_alone(
     tmp_path: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
-    with pytest.raises(TrainingError, match="the loss is nan"):
-        run(tmp_path, examples, recipe, learning_rate=1e30, max_grad_norm=1e30, save_every=1)
+    run_until_nan(tmp_path, examples, recipe, save_every=1)
     with pytest.raises(TrainingError, match=r"\.out\.run holds a run .* its recipe: go on"):
         run(tmp_path, examples, recipe)
     with pytest.raises(TrainingError, match=r"differs in its recipe and examples"):
@@ -349,9 +356,7 @@ def test_another_run_s_states_are_left_alone(
 def test_other_answers_are_other_examples(
     tmp_path: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
-    how: dict[str, Any] = {"learning_rate": 1e30, "max_grad_norm": 1e30, "save_every": 1}
-    with pytest.raises(TrainingError, match="the loss is nan"):
-        run(tmp_path, examples, recipe, **how)
+    how = run_until_nan(tmp_path, examples, recipe, save_every=1)
     rows = [row | {"answer": "another"} for row in examples.to_pylist()]
     with pytest.raises(TrainingError, match="differs in its examples: go"):
         run(tmp_path, pa.Table.from_pylist(rows, examples.schema), recipe, **how)
@@ -360,8 +365,7 @@ def test_other_answers_are_other_examples(
 def test_a_run_that_never_began_leaves_its_folder_to_any(
     tmp_path: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
-    with pytest.raises(TrainingError, match="the loss is nan"):
-        run(tmp_path, examples, recipe, learning_rate=1e30, max_grad_norm=1e30)
+    run_until_nan(tmp_path, examples, recipe)
     half = tmp_path / ".out.run" / "checkpoint-5"  # as a kill of two processes leaves it
     half.mkdir()
     for name in ("trainer_state.json", "meter-0.json"):
@@ -385,9 +389,7 @@ def test_a_folder_whose_run_cannot_be_read_is_named(
 def test_a_state_of_another_version_is_named(
     tmp_path: Path, examples: pa.Table, recipe: Recipe
 ) -> None:
-    how: dict[str, Any] = {"learning_rate": 1e30, "max_grad_norm": 1e30, "save_every": 1}
-    with pytest.raises(TrainingError, match="the loss is nan"):
-        run(tmp_path, examples, recipe, **how)
+    how = run_until_nan(tmp_path, examples, recipe, save_every=1)
     [meter] = (tmp_path / ".out.run").glob("checkpoint-*/meter-0.json")
     meter.write_text(json.dumps({**json.loads(meter.read_text()), "flops_per_token": 1.0}))
     with pytest.raises(TrainingError, match=r"another version of sdg .* go on with that version"):
