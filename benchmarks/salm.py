@@ -19,7 +19,8 @@ from clips import speak_world, tabulate
 
 from sdg_assets.settings import load_profile
 from sdg_assets.storage.blobs import BlobStore
-from sdg_training.evaluate import Condition, column_of, score
+from sdg_training.conditions import Condition, column_of
+from sdg_training.evaluate import score
 from sdg_training.intervals import bootstrap_known, cluster
 from sdg_training.recipe import TrainConfig
 from sdg_training.reporting import PrintReporter

@@ -7,13 +7,14 @@ from statistics import fmean
 from typing import Any
 
 from sdg_assets.storage.lake import Lake
+from sdg_training.conditions import Condition, column_of
 from sdg_training.intervals import Clusters, Interval, bootstrap, bootstrap_known, cluster
 
 Row = dict[str, Any]
-CONDITIONS = ("untrained", "audio_removed", "audio_shuffled", "cascade")
+COMPARED: tuple[Condition, ...] = ("untrained", "audio_removed", "audio_shuffled", "cascade")
 FIGURES = ("exact_match", "token_f1", "bleu", "in_context")
 # The columns of scores that are so many that people are shown no more than their means.
-FURTHER = frozenset(f"{figure}_{condition}" for figure in FIGURES for condition in CONDITIONS)
+FURTHER = frozenset(column_of(figure, condition) for figure in FIGURES for condition in COMPARED)
 
 _ROWS = """
     SELECT scores.*, examples.speaker,
@@ -30,7 +31,7 @@ _ROWS = """
 class Standing:
     """One checkpoint on one part of what it was asked.
 
-    ``conditions``: ROUGE-L of each of :data:`CONDITIONS` that was measured; ``figures``: the means
+    ``conditions``: ROUGE-L of each of :data:`COMPARED` that was measured; ``figures``: the means
     of the other measures of its answers, and of those under each condition, by their columns.
     """
 
@@ -41,7 +42,7 @@ class Standing:
     limit: int | None  # of questions, in each evaluation set; None: all
     num_beams: int | None  # None: scored before that was noted down
     clusters: Clusters  # that the intervals are over
-    conditions: dict[str, Interval]
+    conditions: dict[Condition, Interval]
     rouge_l: Interval
     figures: dict[str, float]
 
@@ -68,14 +69,14 @@ class Standing:
 
     def compare(self) -> list[Row]:
         """For people to read: every measure, one row for each condition."""
-        means = {"trained": self.rouge_l.mean}
+        means: dict[Condition, float] = {"trained": self.rouge_l.mean}
         means |= {name: interval.mean for name, interval in self.conditions.items()}
         return [
             {
                 "condition": name.replace("_", " "),
                 "rouge l": mean,
                 **{
-                    figure.replace("_", " "): self.figures.get(_column_of(figure, name))
+                    figure.replace("_", " "): self.figures.get(column_of(figure, name))
                     for figure in FIGURES
                 },
             }
@@ -118,7 +119,7 @@ def read_scores(lake: Lake, where: Mapping[str, str] | None = None) -> list[Row]
 def _stand_one(key: tuple[str, ...], rows: Sequence[Row]) -> Standing:
     trained_on, checkpoint, *asked = key
     clusters = cluster_scores(rows)
-    columns = [_column_of(figure, name) for name in ("trained", *CONDITIONS) for figure in FIGURES]
+    columns = [column_of(figure, name) for name in ("trained", *COMPARED) for figure in FIGURES]
     return Standing(
         trained_on,
         checkpoint,
@@ -129,10 +130,10 @@ def _stand_one(key: tuple[str, ...], rows: Sequence[Row]) -> Standing:
         clusters,
         {
             name: interval
-            for name in CONDITIONS
+            for name in COMPARED
             if (
                 interval := bootstrap_known(
-                    [row[_column_of("rouge_l", name)] for row in rows], clusters
+                    [row[column_of("rouge_l", name)] for row in rows], clusters
                 )
             )
         },
@@ -143,7 +144,3 @@ def _stand_one(key: tuple[str, ...], rows: Sequence[Row]) -> Standing:
             if (values := [row[name] for row in rows if row[name] is not None])
         },
     )
-
-
-def _column_of(figure: str, condition: str) -> str:
-    return figure if condition == "trained" else f"{figure}_{condition}"

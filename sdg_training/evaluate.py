@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from sdg_training.answering import answer_all, limit_answers, plan_answers
 from sdg_training.answers import load_metric
 from sdg_training.batches import open_usable
 from sdg_training.checkpoint import load_checkpoint, load_recipe, undo_training
+from sdg_training.conditions import CONDITIONS, Condition, column_of
 from sdg_training.encoder_cache import EncodedRecordings, encode_recordings
 from sdg_training.examples import (
     Example,
@@ -39,8 +40,6 @@ from sdg_training.reporting import PrintReporter, Reporter
 from sdg_training.rouge import tokenize_or_keep
 from sdg_training.salm import SALMForConditionalGeneration, SALMProcessor
 
-Condition = Literal["trained", "audio_removed", "audio_shuffled", "cascade", "untrained"]
-CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 COLUMNS = ("prediction", "rouge_l", "exact_match", "token_f1", "bleu", "in_context")
 AsrTexts = Mapping[tuple[str, int], str]  # by Example.recording
 
@@ -61,11 +60,6 @@ class Scores:
         """Mean ROUGE-L of all rows that have one: 0..1; NaN where none has."""
         mean = pc.mean(self.table[column_of("rouge_l", condition)]).as_py()
         return math.nan if mean is None else float(mean)
-
-
-def column_of(name: str, condition: Condition) -> str:
-    """The column of a condition's ``prediction``, ``rouge_l`` ..."""
-    return name if condition == "trained" else f"{name}_{condition}"
 
 
 def score(

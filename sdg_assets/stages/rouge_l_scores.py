@@ -17,6 +17,7 @@ from sdg_assets.stages.evaluation_sets import choose_evaluation_sets, choose_exa
 from sdg_assets.stages.run import StageConfig, StageResult, StageRun
 from sdg_assets.stages.stage import ALL_KINDS, stage
 from sdg_assets.stages.views import Link, grouped_bars, heat_map, markdown_table
+from sdg_training.conditions import CONDITIONS
 from sdg_training.recipe import Recipe
 
 Row = dict[str, Any]
@@ -144,7 +145,7 @@ def _score(
     examples: pa.Table,
     heard: Mapping[Recording, str] | None,
 ) -> tuple[list[Row], list[Reject]]:
-    from sdg_training.evaluate import CONDITIONS, score
+    from sdg_training.evaluate import score
 
     loading = f"{run.stage} loading checkpoint {checkpoint['checkpoint_id']}"
     run.report(Progress(loading, 0, 1, 0.0, minor=True))

@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from sdg_training.conditions import Condition, column_of
+
 TEXTS = pa.list_(pa.string())
 
 _PARTITION = [("corpus", pa.string()), ("language", pa.string())]
@@ -31,8 +33,8 @@ _ANSWER = [  # and how right it is, each 0..1
 ]
 
 
-def _answer_under(condition: str) -> list[tuple[str, pa.DataType]]:
-    return [(f"{name}_{condition}", data_type) for name, data_type in _ANSWER]
+def _answer_under(condition: Condition) -> list[tuple[str, pa.DataType]]:
+    return [(column_of(name, condition), data_type) for name, data_type in _ANSWER]
 
 
 _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {

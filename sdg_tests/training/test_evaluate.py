@@ -19,7 +19,8 @@ from sdg_training.checkpoint import (
     save_checkpoint,
     undo_training,
 )
-from sdg_training.evaluate import column_of, score, shuffle_recordings
+from sdg_training.conditions import column_of
+from sdg_training.evaluate import score, shuffle_recordings
 from sdg_training.examples import ExamplesError, open_examples
 from sdg_training.generate import generate_answers
 from sdg_training.recipe import Recipe
