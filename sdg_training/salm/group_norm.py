@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from sdg_training.salm.cross_attention import mask_of_lengths
+
 
 def mask_group_norms(encoder: nn.Module) -> "list[MaskedGroupNorm]":
     """Puts one in the place of each group norm, with the same weights."""
@@ -29,7 +31,7 @@ class MaskedGroupNorm(nn.GroupNorm):
         """(B, C, T) -> (B, C, T)"""
         if self.lengths is None:
             return super().forward(input)
-        real = torch.arange(input.shape[-1], device=input.device) < self.lengths[:, None, None]
+        real = mask_of_lengths(self.lengths, input.shape[-1])[:, None]  # (B, 1, T)
         count = self.lengths[:, None, None].clamp(min=1)
         states = input.float()
         mean = (states * real).sum(-1, keepdim=True) / count

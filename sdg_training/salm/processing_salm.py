@@ -192,9 +192,12 @@ class SALMProcessor(ProcessorMixin):
     def find_unknown(self, question: str, context: str | None = None) -> str | None:
         """Which of the texts the tokenizer has no token for half or more of, as in a script that it
         does not know."""
+        unknown = self.tokenizer.unk_token_id
+        if unknown is None:  # it has a token for every byte
+            return None
         for name, text in (("question", question), ("context", context or "")):
             ids = self.tokenizer.encode(text, add_special_tokens=False)
-            if 2 * ids.count(self.tokenizer.unk_token_id) >= len(ids) > 0:
+            if 2 * ids.count(unknown) >= len(ids) > 0:
                 return f"most of the {name} {text[:80]!r}"
         return None
 
